@@ -1,0 +1,20 @@
+"""Datasets and their transforms, registered in MMDetection3D's registries."""
+
+from . import transforms  # noqa: F401  (registration is its side effect)
+from .damage import CorruptDataError, TooManyCorruptSamples
+from .info_files import load_info_file
+from .nuscenes_lidarseg_dataset import NuScenesLidarSegDataset
+from .safe_pickle import UnsafePickleError
+from .sweep_files import read_labels, read_sweep
+from .wrapped import innermost_dataset_cfgs
+
+__all__ = [
+    'CorruptDataError',
+    'NuScenesLidarSegDataset',
+    'TooManyCorruptSamples',
+    'UnsafePickleError',
+    'innermost_dataset_cfgs',
+    'load_info_file',
+    'read_labels',
+    'read_sweep',
+]

@@ -1,0 +1,5 @@
+"""Heads."""
+
+from .point_seg_head import PointSegHead
+
+__all__ = ['PointSegHead']

@@ -1,0 +1,6 @@
+"""Small typed carriers shared by the systems."""
+
+from .boxes_2d import Boxes2D
+from .point_pixel_match import PointPixelMatch
+
+__all__ = ['Boxes2D', 'PointPixelMatch']

@@ -1,0 +1,256 @@
+"""A nuScenes world made on this machine: generated streets written in the raw format of nuScenes v1.0."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import shutil
+import time
+from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence, Union
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from mmfusion_plugin.files import write_bytes
+from mmfusion_plugin.synthetic import raycast
+from mmfusion_plugin.synthetic.nuscenes_scene import ScenePlan, SceneRecorder, part_path
+from mmfusion_plugin.synthetic.nuscenes_tables import SCENE_TABLES, fixed_tables, token, write_json
+
+VERSIONS = ('v1.0-trainval', 'v1.0-mini', 'v1.0-test')
+LOCATIONS = ('singapore-onenorth', 'boston-seaport', 'singapore-queenstown', 'singapore-hollandvillage')
+SLOT = 420.0
+MAP_RESOLUTION = 0.1
+# Raised whenever the same seed gives other bytes than before.
+GENERATION = 2
+
+
+def scene_names(version: str, scenes: int, val_scenes: Optional[int] = None) -> List[str]:
+    """Names from the official splits: training scenes first, then validation scenes; test scenes for v1.0-test.
+
+    Raises:
+        ValueError: unknown version, or more scenes than the official split has.
+    """
+    from nuscenes.utils import splits
+
+    if version not in VERSIONS:
+        raise ValueError(f'version is {version!r}; choose one of {", ".join(VERSIONS)}')
+    if version == 'v1.0-test':
+        wanted = [(splits.test, scenes)]
+    else:
+        val = (scenes + 2) // 5 if val_scenes is None else val_scenes
+        val = max(val, 1) if val_scenes is None and scenes > 1 else val
+        pools = (splits.mini_train, splits.mini_val) if version == 'v1.0-mini' else (splits.train, splits.val)
+        wanted = [(pools[0], scenes - val), (pools[1], val)]
+    for pool, count in wanted:
+        if not 0 <= count <= len(pool):
+            raise ValueError(
+                f'{count} scenes asked of an official {version} split that has {len(pool)}; lower --scenes'
+            )
+    return [name for pool, count in wanted for name in list(pool)[:count]]
+
+
+def _plans(names: Sequence[str], keyframes: int, seed: int, version: str, sweeps: int) -> List[ScenePlan]:
+    plans = []
+    for index, name in enumerate(names):
+        location = LOCATIONS[index % len(LOCATIONS)]
+        slot = index // len(LOCATIONS)
+        side = int(np.ceil(np.sqrt((len(names) + len(LOCATIONS) - 1) // len(LOCATIONS))))
+        rng = np.random.default_rng([seed, index, 7])
+        number = VERSIONS.index(version)
+        start = (
+            1_530_000_000_000_000 + number * 10**13 + (seed % 1000) * 10**10 + index * 10**8 + int(rng.integers(10**6))
+        )
+        stamp = time.gmtime(start // 10**6 + 8 * 3600)
+        vehicle = 'n008' if 'boston' in location else 'n015'
+        x, y = (slot % side + 0.5) * SLOT, (slot // side + 0.5) * SLOT
+        plans.append(
+            ScenePlan(
+                name, index, seed, version, location, f'{vehicle}-{time.strftime("%Y-%m-%d-%H-%M-%S", stamp)}+0800',
+                time.strftime('%Y-%m-%d', stamp), start, (x, y, float(rng.uniform(-np.pi, np.pi))), keyframes, sweeps,
+                version != 'v1.0-test',
+            )
+        )  # fmt: skip
+    return plans
+
+
+def _claim(root: Path, version: str, settings: Dict[str, Any]) -> None:
+    """Marks the folder as ours, or says why it cannot be used."""
+    stamp = root / f'synthetic_{version}.json'
+    if not stamp.is_file():
+        if root.exists() and any(root.iterdir()) and not list(root.glob('synthetic_v1.0-*.json')):
+            raise FileExistsError(f'{root} is not empty and was not made by this generator; choose an empty folder')
+        write_json(stamp, settings)
+        return
+    found = json.loads(stamp.read_text())
+    remedy = f'choose another folder, or remove {root} to make it anew'
+    if found.get('generation') != settings['generation']:
+        raise FileExistsError(
+            f'{root} was made by generation {found.get("generation")} of this generator, which is now at generation '
+            f'{settings["generation"]} and draws other streets; {remedy}'
+        )
+    different = [name for name in settings if found.get(name) != settings[name]]
+    if different:
+        listed = '; '.join(f'{k}: {_brief(found.get(k))} there, {_brief(settings[k])} asked' for k in different)
+        raise FileExistsError(
+            f'{root} holds a {version} world of other settings ({listed}); give its settings, {remedy}'
+        )
+
+
+def _brief(value: Any) -> str:
+    """A setting in a message: a list of scene names by its length and ends."""
+    return f'{len(value)} ({value[0]} to {value[-1]})' if isinstance(value, list) and value else repr(value)
+
+
+_DONE: Any = None
+
+
+def _start_worker(done: Any) -> None:
+    global _DONE
+    _DONE = done
+    cv2.setNumThreads(1)
+
+
+def _record(root: str, plan: ScenePlan, slot: int) -> None:
+    def advance() -> None:
+        _DONE[slot] += 1
+
+    SceneRecorder(Path(root), plan, advance).record()
+
+
+def _run(root: Path, plans: List[ScenePlan], workers: int, bar: tqdm) -> None:
+    """Records the scenes, in this process or spread over ``workers``.
+
+    Raises:
+        RuntimeError: a worker was killed from outside.
+    """
+    if workers <= 1 or len(plans) <= 1:
+        for plan in plans:
+            SceneRecorder(root, plan, lambda: bar.update(1)).record()
+        return
+    # A fork inherits what is imported already, but Embree's threads do not survive it: only while Embree is unused.
+    fork = not raycast.started() and 'fork' in multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context('fork' if fork else 'spawn')
+    # One counter per scene, each written by one worker: no lock that a killed worker could keep.
+    done = context.RawArray('i', len(plans))
+    pool = ProcessPoolExecutor(min(workers, len(plans)), context, _start_worker, (done,))
+    before = bar.n
+    try:
+        pending = {pool.submit(_record, str(root), plan, slot) for slot, plan in enumerate(plans)}
+        while pending:
+            finished, pending = wait(pending, timeout=0.2, return_when=FIRST_EXCEPTION)
+            for future in finished:
+                future.result()
+            bar.update(before + sum(done) - bar.n)
+    except BrokenProcessPool as error:
+        raise RuntimeError(
+            f'one of {workers} worker processes was killed while it recorded a scene of {root}, most likely because '
+            'memory ran out; finished scenes are kept: give the same command again, with fewer workers'
+        ) from error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _map_tables(root: Path, plans: Sequence[ScenePlan], parts: Sequence[Dict[str, Any]]) -> List[Dict[str, Any]]:
+    """One semantic-prior mask per location, 0.1 m a pixel, north up as the devkit reads it."""
+    records = []
+    for location in LOCATIONS:
+        members = [(plan, part) for plan, part in zip(plans, parts) if plan.location == location]
+        if not members:
+            continue
+        side = int(max(max(plan.origin[:2]) for plan, _ in members) / SLOT + 0.5)
+        pixels = int(side * SLOT / MAP_RESOLUTION)
+        mask = np.zeros((pixels, pixels), dtype=np.uint8)
+        for plan, part in members:
+            local = cv2.imread(str(part_path(root, plan).with_suffix('.png')), cv2.IMREAD_GRAYSCALE)
+            x, y, yaw = plan.origin
+            cos, sin = np.cos(yaw), np.sin(yaw)
+            ox, oy = part['map_origin']
+            step = MAP_RESOLUTION
+            shift = np.array([x + cos * ox - sin * oy, y + sin * ox + cos * oy]) / step
+            matrix = np.array([[cos, -sin, shift[0]], [-sin, -cos, pixels - shift[1]]])
+            warped = cv2.warpAffine(local, matrix, (pixels, pixels), flags=cv2.INTER_NEAREST)
+            np.maximum(mask, warped, out=mask)
+        name = token('map', plans[0].version, plans[0].seed, location)
+        write_bytes(root / 'maps' / f'{name}.png', cv2.imencode('.png', mask)[1].tobytes())
+        logs = [part['tables']['log'][0]['token'] for _, part in members]
+        records.append(
+            {'category': 'semantic_prior', 'token': name, 'filename': f'maps/{name}.png', 'log_tokens': logs}
+        )
+    return records
+
+
+def make_nuscenes(
+    out_dir: Union[str, Path],
+    scenes: int = 10,
+    keyframes: int = 20,
+    seed: int = 0,
+    version: str = 'v1.0-trainval',
+    workers: int = 1,
+    val_scenes: Optional[int] = None,
+    lidar_sweeps: int = 1,
+    progress: bool = True,
+) -> Path:
+    """Generates street scenes and writes them as a nuScenes folder that ``nuscenes.NuScenes(version, out_dir)`` loads.
+
+    The same arguments give the same bytes for any number of ``workers``. Interrupted, it goes on with the first
+    unfinished scene when called again; the tables are written last, so a folder with tables is complete.
+
+    Args:
+        out_dir: folder to write; empty, or one that this function has begun with the same settings.
+        scenes: number of scenes; their names come from the official splits.
+        keyframes: samples per scene, 0.5 s apart.
+        seed: of the whole world.
+        version: 'v1.0-trainval', 'v1.0-mini' (at most 8 + 2 scenes), or 'v1.0-test' (no annotations, no labels).
+        workers: processes; scenes are spread over them.
+        val_scenes: how many of the scenes are validation scenes; a fifth when None.
+        lidar_sweeps: unlabelled LiDAR sweeps between two keyframes, in ``sweeps/LIDAR_TOP``.
+        progress: show a bar with the time left.
+
+    Returns:
+        ``out_dir`` as a path.
+
+    Raises:
+        ValueError: impossible settings.
+        FileExistsError: ``out_dir`` holds something else, a world of other settings, or one of an older generator.
+        RuntimeError: a worker process was killed; called again, the run goes on.
+    """
+    if keyframes < 1 or lidar_sweeps < 0 or scenes < 1:
+        raise ValueError(
+            f'scenes={scenes} and keyframes={keyframes} must be at least 1, lidar_sweeps={lidar_sweeps} at least 0'
+        )
+    root = Path(out_dir)
+    plans = _plans(scene_names(version, scenes, val_scenes), keyframes, seed, version, lidar_sweeps)
+    settings = {
+        'generator': 'mmfusion_plugin.synthetic.nuscenes', 'generation': GENERATION, 'version': version, 'seed': seed,
+        'scenes': [plan.name for plan in plans], 'keyframes': keyframes, 'lidar_sweeps': lidar_sweeps,
+    }  # fmt: skip
+    _claim(root, version, settings)
+    parts_folder = part_path(root, plans[0]).parent
+    if (root / version / 'sample.json').is_file():
+        _remove_parts(parts_folder)
+        return root
+    missing = [plan for plan in plans if not part_path(root, plan).is_file()]
+    with tqdm(total=len(plans) * keyframes, unit='sample', desc=version, disable=not progress) as bar:
+        bar.update((len(plans) - len(missing)) * keyframes)
+        _run(root, missing, workers, bar)
+    parts = [json.loads(part_path(root, plan).read_text()) for plan in plans]
+    tables = fixed_tables()
+    for name in SCENE_TABLES:
+        tables[name] = [record for part in parts for record in part['tables'][name]]
+    tables['map'] = _map_tables(root, plans, parts)
+    (root / 'lidarseg' / version).mkdir(parents=True, exist_ok=True)
+    for name in sorted(tables, key=lambda table: table == 'sample'):
+        write_json(root / version / f'{name}.json', tables[name])
+    _remove_parts(parts_folder)
+    return root
+
+
+def _remove_parts(folder: Path) -> None:
+    """Removes the finished scenes' rows once the tables hold them."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if folder.parent.is_dir() and not any(folder.parent.iterdir()):
+        folder.parent.rmdir()

@@ -1,0 +1,8 @@
+"""Pictures as PNG with numpy and matplotlib; no display and no open3d."""
+
+from .bird_eye_view import bird_eye_view
+from .camera_overlay import camera_overlay
+from .sample_pictures import draw_sample
+from .training_curve import read_log, training_curve
+
+__all__ = ['bird_eye_view', 'camera_overlay', 'draw_sample', 'read_log', 'training_curve']

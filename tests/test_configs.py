@@ -1,0 +1,91 @@
+"""Every shipped config parses, builds, and runs one training and one prediction step on generated data."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import yaml
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.registry import init_default_scope
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIGS = sorted(p for base in ('configs', 'projects') for p in (ROOT / base).rglob('*.py')
+                 if '_base_' not in p.parts and 'configs' in p.parts)
+METAFILES = sorted(ROOT.glob('configs/*/metafile.yml'))
+# The reference widths take minutes on two cores and prove nothing more about a config's wiring.
+NARROW = dict(hidden=16)
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def rewrite(node: object, data_root: str, new_root: str) -> object:
+    """The same config on another data root and with narrow networks."""
+    if isinstance(node, dict):
+        return {key: NARROW[key] if key in NARROW and isinstance(value, int) else rewrite(value, data_root, new_root)
+                for key, value in node.items()}
+    if isinstance(node, (list, tuple)):
+        return type(node)(rewrite(value, data_root, new_root) for value in node)
+    if isinstance(node, str) and node.startswith(data_root):
+        return new_root + node[len(data_root):]
+    return node
+
+
+@pytest.fixture(params=CONFIGS, ids=name)
+def cfg(request, tiny_nuscenes_infos) -> Config:
+    loaded = Config.fromfile(request.param)
+    init_default_scope(loaded.default_scope)
+    return Config(rewrite(loaded.to_dict(), loaded.data_root, f'{tiny_nuscenes_infos}/'))
+
+
+def test_one_training_and_one_prediction_step(cfg):
+    from mmdet3d.registry import DATASETS, METRICS, MODELS
+
+    model = MODELS.build(cfg.model)
+    batch_size = cfg.train_dataloader.batch_size
+    train_set = DATASETS.build(cfg.train_dataloader.dataset)
+    batch = pseudo_collate([train_set[i % len(train_set)] for i in range(min(batch_size, 2))])
+    optim = build_wrapper(model, cfg)
+    losses = model.train_step(batch, optim)
+    assert losses and all(math.isfinite(float(value)) for value in losses.values()), losses
+
+    test_set = DATASETS.build(cfg.test_dataloader.dataset)
+    sample = pseudo_collate([test_set[0]])
+    count = len(sample['inputs']['points'][0])
+    metric = METRICS.build(cfg.test_evaluator)
+    metric.dataset_meta = test_set.metainfo
+    model.eval()
+    result = model.test_step(sample)
+    assert len(result[0].pred_pts_seg.pts_semantic_mask) == count, 'every point gets a prediction'
+    metric.process(sample, [item.to_dict() for item in result])
+    scores = metric.evaluate(1)
+    assert 0 <= scores['miou'] <= 1
+
+
+def build_wrapper(model, cfg):
+    from mmengine.optim import build_optim_wrapper
+    return build_optim_wrapper(model, cfg.optim_wrapper)
+
+
+def test_tta_of_every_config_builds(cfg):
+    from mmdet3d.registry import MODELS
+    if 'tta_model' not in cfg:
+        pytest.fail('no tta_model: tools/test.py --tta would not work with this config')
+    tta = MODELS.build(dict(cfg.tta_model, module=cfg.model))
+    assert tta.module is not None
+
+
+@pytest.mark.parametrize('metafile', METAFILES, ids=name)
+def test_metafile_is_true(metafile):
+    meta = yaml.safe_load(metafile.read_text())
+    collections = {entry['Name'] for entry in meta['Collections']}
+    for entry in meta['Models']:
+        config = ROOT / entry['Config']
+        assert config.is_file() and config.stem == entry['Name'], entry['Config']
+        assert entry['In Collection'] in collections
+    named = {(ROOT / entry['Config']).name for entry in meta['Models']}
+    assert named == {path.name for path in metafile.parent.glob('*.py')}, 'each config has its entry'

@@ -1,0 +1,132 @@
+"""Everything registered builds; every model runs forward and backward and each parameter gets a finite gradient.
+
+A new component fails here until it has its line in ``MODELS_RUN`` or ``OTHERS``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+import pytest
+import torch
+from mmdet3d import registry as mmdet3d_registry
+from mmdet3d.registry import MODELS
+from mmdet3d.structures import Det3DDataSample, PointData
+from torch import Tensor, nn
+
+import mmfusion_plugin  # noqa: F401  (registers what is tested)
+
+CLASSES = 4
+VOLUME = dict(lower=[-4, -4, -2], upper=[4, 4, 2], spatial_shape=[16, 16, 8])
+ENCODER = dict(type='SPVEncoder', hidden=8, scales=[2, 4], **VOLUME)
+HEAD = dict(type='PointSegHead', channels=6, num_classes=CLASSES, ignore_index=CLASSES)
+
+
+def points(count: int = 60) -> Tensor:
+    return torch.rand(count, 4) * 3 - 1.5
+
+
+def labels(count: int = 60) -> Tensor:
+    return torch.arange(count) % (CLASSES + 1)
+
+
+def batch(counts: tuple[int, ...] = (60, 40)) -> dict[str, Any]:
+    samples = [Det3DDataSample(gt_pts_seg=PointData(pts_semantic_mask=labels(n))) for n in counts]
+    return dict(inputs=dict(points=[points(n) for n in counts]), data_samples=samples)
+
+
+def run_encoder(model: nn.Module) -> Tensor:
+    # The last block's voxel encoder reaches the result through its point features.
+    return sum(level.point_features.square().sum() + level.voxel_features.square().sum()
+               for level in model([points(), points(30)]).levels)
+
+
+def run_head(model: nn.Module) -> Tensor:
+    features = MODELS.build(ENCODER)([points()])
+    return sum(model.loss(model(features), labels()).values())
+
+
+def run_loss(model: nn.Module) -> Tensor:
+    logits = torch.randn(60, CLASSES, requires_grad=True)
+    loss = model(logits, labels())
+    (gradient,) = torch.autograd.grad(loss, logits, retain_graph=True)
+    assert gradient.isfinite().all() and gradient.abs().sum() > 0
+    return loss
+
+
+def run_segmentor(model: nn.Module) -> Tensor:
+    data = model.data_preprocessor(batch(), training=True)
+    return sum(model(**data, mode='loss').values())
+
+
+def run_norm(model: nn.Module) -> Tensor:
+    return (model(torch.randn(7, 3)) * torch.randn(7, 3)).sum()
+
+
+def run_preprocessor(model: nn.Module) -> Tensor:
+    data = model(batch(), training=True)
+    assert [len(cloud) for cloud in data['inputs']['points']] == [60, 40]
+    return torch.zeros((), requires_grad=True)
+
+
+def run_votes(model: nn.Module) -> Tensor:
+    views = {key: [value, value] for key, value in batch((30,)).items()}
+    with torch.no_grad():
+        (merged,) = model.test_step(views)
+    assert merged.pred_pts_seg.pts_semantic_mask.shape == (30,)
+    return run_segmentor(model.module)
+
+
+SEGMENTOR = dict(type='PointVoxelSegmentor', backbone=ENCODER, decode_head=HEAD)
+MODELS_RUN: dict[str, tuple[dict, Callable[[nn.Module], Tensor]]] = {
+    'SPVEncoder': (ENCODER, run_encoder),
+    'PointSegHead': (dict(HEAD, in_channels=8, num_levels=2), run_head),
+    'PointCrossEntropyLoss': (dict(type='PointCrossEntropyLoss', ignore_index=CLASSES), run_loss),
+    'LovaszSoftmaxLoss': (dict(type='LovaszSoftmaxLoss', ignore_index=CLASSES), run_loss),
+    'PointVoxelSegmentor': (SEGMENTOR, run_segmentor),
+    'PointVoteTTAModel': (dict(type='PointVoteTTAModel', module=dict(SEGMENTOR, _scope_='mmdet3d')), run_votes),
+    'RowBatchNorm1d': (dict(type='RowBatchNorm1d', num_features=3), run_norm),
+    'FusionDataPreprocessor': (dict(type='FusionDataPreprocessor'), run_preprocessor),
+}
+OTHERS: dict[str, dict[str, dict]] = {
+    'TRANSFORMS': {
+        'LoadLidarSweep': {}, 'LoadLidarSeg': {}, 'LoadCameraImages': {}, 'LoadBoxes2D': {}, 'MatchPointsToPixels': {},
+        'ResizeImages': dict(size=(400, 240)), 'RandomFlipImages': {}, 'JitterImageColours': {}, 'DropPoints': {},
+        'RandomSweepTransform': {}, 'VoteRotTrans': dict(vote=0), 'PackFusionInputs': {},
+        'PointsInVolume': dict(lower=[-50, -50, -4], upper=[50, 50, 3]),
+    },
+    'HOOKS': {'NanGuardHook': {}, 'ReproducibleHook': {}, 'SafeCheckpointHook': {},
+              'SegmentationPicturesHook': dict(out_dir='pictures')},
+    'METRICS': {'LidarSegMetric': {}},
+    'OPTIM_WRAPPERS': {'BFloat16OptimWrapper': dict(optimizer=torch.optim.SGD([nn.Parameter(torch.ones(1))], lr=0.1))},
+    # Reads an info file when it is built: tests/test_datasets and tests/test_configs build it on generated data.
+    'DATASETS': {'NuScenesLidarSegDataset': dict(lazy_init=True)},
+}
+
+
+def registered(node: str) -> dict[str, type]:
+    table = getattr(mmdet3d_registry, node).module_dict
+    return {name: entry for name, entry in table.items() if entry.__module__.startswith('mmfusion_plugin')}
+
+
+@pytest.mark.parametrize('name', sorted(registered('MODELS')))
+def test_model_runs_forward_and_backward(name):
+    assert name in MODELS_RUN, f'{name} is registered: say in MODELS_RUN how it is built and run'
+    cfg, run = MODELS_RUN[name]
+    model = MODELS.build(cfg).train()
+    run(model).backward()
+    missing = [key for key, p in model.named_parameters() if p.grad is None or not p.grad.isfinite().all()]
+    assert not missing, f'no finite gradient in one forward pass: {missing}'
+
+
+@pytest.mark.parametrize('node', sorted(OTHERS))
+def test_everything_else_builds(node):
+    found = registered(node)
+    assert set(found) == set(OTHERS[node]), 'each registered component has its line, and each line its component'
+    for name, args in OTHERS[node].items():
+        assert isinstance(getattr(mmdet3d_registry, node).build(dict(type=name, **args)), found[name])
+
+
+def test_no_other_registry_is_forgotten():
+    nodes = {key for key, node in vars(mmdet3d_registry).items() if key.isupper() and hasattr(node, 'module_dict')}
+    assert {node for node in nodes if registered(node)} == {'MODELS', *OTHERS}
