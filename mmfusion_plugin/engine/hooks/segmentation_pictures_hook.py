@@ -8,7 +8,7 @@ from typing import Any, Optional, Sequence
 from mmdet3d.registry import HOOKS
 from mmengine.dist import get_dist_info
 from mmengine.hooks import Hook
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 
 from mmfusion_plugin.visualization import draw_sample
 
@@ -26,7 +26,7 @@ class SegmentationPicturesHook(Hook):
         out_dir: Folder of the pictures; None draws nothing (``tools/test.py --show-dir`` sets it).
         interval: Draw every ``interval``-th sample of the dataset.
         max_samples: Draw at most so many samples, over all processes.
-        draw_val: Draw when validating too, into ``<out_dir>/iter_<iteration>``.
+        draw_val: Draw when validating too, into ``<out_dir>/iter_<iteration>`` (0 without training).
     """
 
     priority = 'LOW'
@@ -53,7 +53,9 @@ class SegmentationPicturesHook(Hook):
     ) -> None:
         """The same in validation, if asked."""
         if self.out_dir is not None and self.draw_val:
-            folder = self.out_dir / f'iter_{runner.iter}'
+            # runner.iter would build the training dataset where only validation runs.
+            training = isinstance(runner._train_loop, BaseLoop)
+            folder = self.out_dir / f'iter_{runner.iter if training else 0}'
             self._draw(runner.val_dataloader, batch_idx, data_batch, outputs, folder)
 
     def _draw(self, loader: Any, batch_idx: int, data_batch: dict, outputs: Sequence, out_dir: Path) -> None:

@@ -42,6 +42,7 @@ class PointSegHead(BaseModule):
     ) -> None:
         super().__init__(init_cfg)
         self.in_channels, self.num_levels, self.num_classes = in_channels, num_levels, num_classes
+        self.ignore_index = ignore_index
         self.classifier = nn.Sequential(
             nn.Linear(in_channels * num_levels, channels), nn.ReLU(), nn.Linear(channels, num_classes)
         )

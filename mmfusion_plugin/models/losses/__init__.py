@@ -1,6 +1,16 @@
 """Losses that stay finite on any batch."""
 
 from .cross_entropy import PointCrossEntropyLoss
+from .kl_distillation import KLDistillationLoss
 from .lovasz_softmax import LovaszSoftmaxLoss, lovasz_softmax
+from .point_segmentation import PointSegmentationLoss
+from .weight_schedule import WeightSchedule
 
-__all__ = ['LovaszSoftmaxLoss', 'PointCrossEntropyLoss', 'lovasz_softmax']
+__all__ = [
+    'KLDistillationLoss',
+    'LovaszSoftmaxLoss',
+    'PointCrossEntropyLoss',
+    'PointSegmentationLoss',
+    'WeightSchedule',
+    'lovasz_softmax',
+]

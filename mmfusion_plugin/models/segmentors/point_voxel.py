@@ -74,8 +74,12 @@ class PointVoxelSegmentor(Base3DSegmentor):
             Scalar losses, finite and with a gradient for every parameter whatever the batch holds.
         """
         features, inside = self.extract_feat(batch_inputs)
-        labels = [s.gt_pts_seg.pts_semantic_mask[mask] for s, mask in zip(batch_data_samples, inside)]
-        return self.decode_head.loss(self.decode_head(features), torch.cat(labels).long())
+        return self.decode_head.loss(self.decode_head(features), self.labels_inside(batch_data_samples, inside))
+
+    @staticmethod
+    def labels_inside(samples: SampleList, inside: List[Tensor]) -> Tensor:
+        """(N,) int64 labels of the points inside the volume, samples after each other."""
+        return torch.cat([s.gt_pts_seg.pts_semantic_mask[mask] for s, mask in zip(samples, inside)]).long()
 
     def predict(self, batch_inputs: Dict[str, Any], batch_data_samples: SampleList) -> SampleList:
         """Set ``pts_seg_logits.pts_seg_logits`` (C, N_i) and ``pred_pts_seg.pts_semantic_mask`` (N_i,) of each."""
