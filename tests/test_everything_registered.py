@@ -15,6 +15,7 @@ from mmdet3d.structures import Det3DDataSample, PointData
 from torch import Tensor, nn
 
 import mmfusion_plugin  # noqa: F401  (registers what is tested)
+from mmfusion_plugin.structures import Boxes2D
 
 CLASSES = 4
 VOLUME = dict(lower=[-4, -4, -2], upper=[4, 4, 2], spatial_shape=[16, 16, 8])
@@ -77,12 +78,66 @@ def run_votes(model: nn.Module) -> Tensor:
     return run_segmentor(model.module)
 
 
+def run_image_backbone(model: nn.Module) -> Tensor:
+    pixels = torch.rand(20, 2) * 31
+    return sum(level.square().sum() for level in model(torch.randn(1, 3, 32, 32), pixels, torch.zeros(20).long()))
+
+
+def features(count: int, levels: int = 2) -> list[Tensor]:
+    return [torch.randn(count, 8, requires_grad=True) for _ in range(levels)]
+
+
+def run_fusion(model: nn.Module) -> Tensor:
+    inverse = [torch.arange(60) % 25] * 2
+    return sum(model.loss(features(25), inverse, features(40), labels(), torch.arange(40)).values())
+
+
+def boxes(views: int = 1) -> Boxes2D:
+    ones = torch.ones(views, dtype=torch.int64)
+    return Boxes2D(torch.tensor([[0.0, 0, 20, 20]] * views), 17 * ones, 3 * ones, 4 * ones, torch.zeros(views),
+                   torch.arange(views), torch.ones(views))
+
+
+def run_object_branch(model: nn.Module) -> Tensor:
+    image = torch.zeros(40, dtype=torch.int64)
+    return sum(model.loss(features(40), features(40), labels(40), torch.rand(40, 2) * 31, image, boxes()).values())
+
+
+def run_image_segmentor(model: nn.Module) -> Tensor:
+    data = batch()
+    data['inputs']['imgs'] = [torch.randn(1, 3, 32, 32) for _ in range(2)]
+    data['inputs']['pixels'] = [torch.rand(len(cloud), 1, 2) * 31 for cloud in data['inputs']['points']]
+    for sample in data['data_samples']:
+        sample.gt_boxes_2d = boxes()
+    return sum(model(**model.data_preprocessor(data, training=True), mode='loss').values())
+
+
+def run_distillation(model: nn.Module) -> Tensor:
+    student, teacher = (torch.randn(9, CLASSES, requires_grad=True) for _ in range(2))
+    loss = model(student, teacher)
+    gradient, none = torch.autograd.grad(loss, [student, teacher], retain_graph=True, allow_unused=True)
+    assert gradient.any() and none is None
+    return loss
+
+
 SEGMENTOR = dict(type='PointVoxelSegmentor', backbone=ENCODER, decode_head=HEAD)
+SIZES = dict(channels=8, num_levels=2, num_classes=CLASSES, hidden=6, ignore_index=CLASSES)
+IMAGE = dict(type='ResNetFCN', depth=18, base_channels=4, channels=8)
+FUSION = dict(type='GatedFusion', **SIZES)
+BRANCH = dict(type='LocalObjectBranch', interest=[(17, 3), (2, 0)], **SIZES)
+TAUGHT = dict(SEGMENTOR, image_backbone=IMAGE, fusion=FUSION)
 MODELS_RUN: dict[str, tuple[dict, Callable[[nn.Module], Tensor]]] = {
     'SPVEncoder': (ENCODER, run_encoder),
     'PointSegHead': (dict(HEAD, in_channels=8, num_levels=2), run_head),
     'PointCrossEntropyLoss': (dict(type='PointCrossEntropyLoss', ignore_index=CLASSES), run_loss),
     'LovaszSoftmaxLoss': (dict(type='LovaszSoftmaxLoss', ignore_index=CLASSES), run_loss),
+    'PointSegmentationLoss': (dict(type='PointSegmentationLoss', ignore_index=CLASSES), run_loss),
+    'KLDistillationLoss': (dict(type='KLDistillationLoss'), run_distillation),
+    'ResNetFCN': (IMAGE, run_image_backbone),
+    'GatedFusion': (FUSION, run_fusion),
+    'LocalObjectBranch': (BRANCH, run_object_branch),
+    'TwoDPASS': (dict(TAUGHT, type='TwoDPASS'), run_image_segmentor),
+    'TwoDDATA': (dict(TAUGHT, type='TwoDDATA', object_branch=BRANCH), run_image_segmentor),
     'PointVoxelSegmentor': (SEGMENTOR, run_segmentor),
     'PointVoteTTAModel': (dict(type='PointVoteTTAModel', module=dict(SEGMENTOR, _scope_='mmdet3d')), run_votes),
     'RowBatchNorm1d': (dict(type='RowBatchNorm1d', num_features=3), run_norm),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from mmdet3d.registry import MODELS
 
 from mmfusion_plugin.models.losses import LovaszSoftmaxLoss, PointCrossEntropyLoss, lovasz_softmax
 
@@ -79,3 +80,37 @@ def test_half_precision_is_widened(make) -> None:
     logits, labels = torch.randn(40, 3).bfloat16(), torch.randint(0, 4, (40,))
     assert make(3)(logits, labels).dtype == torch.float32
     assert torch.equal(make(3)(logits, labels), make(3)(logits.float(), labels))
+
+
+@pytest.mark.parametrize('reduction', ['mean', 'batchmean'])
+def test_distillation_equals_the_sum_over_classes(reduction) -> None:
+    """sum p log(p / q) in numpy, divided as the reduction says; the teacher's logits get no gradient."""
+    student = torch.randn(7, 5, dtype=torch.float64, requires_grad=True)
+    teacher = torch.randn(7, 5, dtype=torch.float64, requires_grad=True)
+    q, p = (np.exp(x.detach().numpy()) / np.exp(x.detach().numpy()).sum(1, keepdims=True) for x in (student, teacher))
+    expected = (p * np.log(p / q)).sum() / (35 if reduction == 'mean' else 7)
+    loss = MODELS.build(dict(type='KLDistillationLoss', reduction=reduction, loss_weight=2.0))(student, teacher)
+    np.testing.assert_allclose(float(loss), 2 * expected, rtol=1e-12)
+    loss.backward()
+    np.testing.assert_allclose(student.grad.numpy(), 2 * (q - p) / (35 if reduction == 'mean' else 7), atol=1e-12)
+    assert teacher.grad is None
+
+
+def test_distillation_without_points_and_with_certain_teachers() -> None:
+    loss = MODELS.build(dict(type='KLDistillationLoss'))
+    empty = torch.zeros(0, 5, requires_grad=True)
+    value = loss(empty, torch.zeros(0, 5))
+    value.backward()
+    assert value == 0 and empty.grad.shape == (0, 5)
+    certain = torch.tensor([[1000.0, 0.0, -1000.0]])
+    assert loss(certain, certain) == 0 and loss(certain.half(), certain.half()).dtype == torch.float32
+    with pytest.raises(ValueError, match="reduction must be 'mean' or 'batchmean', got 'sum'"):
+        MODELS.build(dict(type='KLDistillationLoss', reduction='sum'))
+
+
+def test_segmentation_loss_is_the_sum_of_both() -> None:
+    logits, labels = torch.randn(20, 4), torch.arange(20) % 5
+    parts = [MODELS.build(dict(type=name, ignore_index=4))(logits, labels)
+             for name in ('PointCrossEntropyLoss', 'LovaszSoftmaxLoss')]
+    both = MODELS.build(dict(type='PointSegmentationLoss', ignore_index=4, loss_lovasz=dict(loss_weight=0.5)))
+    torch.testing.assert_close(both(logits, labels), parts[0] + 0.5 * parts[1])
