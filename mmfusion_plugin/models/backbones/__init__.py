@@ -1,5 +1,6 @@
 """Encoders."""
 
+from .resnet_fcn import ResNetFCN
 from .spv_encoder import SPVEncoder, SPVFeatures, SPVLevel
 
-__all__ = ['SPVEncoder', 'SPVFeatures', 'SPVLevel']
+__all__ = ['ResNetFCN', 'SPVEncoder', 'SPVFeatures', 'SPVLevel']
