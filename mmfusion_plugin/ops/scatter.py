@@ -68,7 +68,7 @@ def scatter_max(src: Tensor, index: Tensor, size: int) -> tuple[Tensor, Tensor]:
     _check(src, index, size)
     shape = (size,) + src.shape[1:]
     if not src.numel() or not size:
-        return src.new_zeros(shape), torch.full(shape, -1, dtype=torch.long, device=src.device)
+        return src.new_zeros(shape) + src.sum(), torch.full(shape, -1, dtype=torch.long, device=src.device)
     exact = src.float() if src.dtype in _HALF else src
     values, argmax = _Max.apply(exact.reshape(len(src), -1), index, size)
     return values.view(shape).to(src.dtype), argmax.view(shape)

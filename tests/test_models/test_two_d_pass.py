@@ -161,5 +161,5 @@ def test_clear_errors():
         losses_of(model, data)
     with pytest.raises(ValueError, match=r"TwoDDATA is trained with images, and the batch lacks \['imgs', 'pixels'\]"):
         losses_of(model, batch([cloud(20)]))
-    with pytest.raises(ValueError, match=r'need image maps of stride \[3\]; there are \(2, 4, 8, 16\)'):
+    with pytest.raises(ValueError, match=r'strides must be some of \(2, 4, 8, 16\) in this order, got \(3, 6\)'):
         build(backbone=dict(type='SPVEncoder', hidden=HIDDEN, scales=[3, 6, 6], **VOLUME))

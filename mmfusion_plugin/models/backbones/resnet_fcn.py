@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import List, Optional, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 import torch
 from mmdet.models.backbones import ResNet
@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from mmfusion_plugin.models.backbones.conv_at_cells import conv_at_cells
 from mmfusion_plugin.ops.sampling import sample_at_pixels
+
+STRIDES = (2, 4, 8, 16)
 
 
 @MODELS.register_module()
@@ -30,39 +32,44 @@ class ResNetFCN(BaseModule):
         depth: Of the ResNet: 18 or 34.
         base_channels: Width of the trunk's first stage and of the decoders' hidden layers.
         channels: Width of the result.
+        strides: Stages that are decoded, some of 2, 4, 8, 16 in this order; later ones than the last are not built.
         trunk_init_cfg: Initialisation of the trunk.
         init_cfg: Of mmengine's ``BaseModule``, for the whole.
 
     Attributes:
-        strides: Pixels per cell of the trunk's stages, the order of the result.
+        strides: Pixels per cell of the decoded stages, the order of the result.
         channels: Width of the result.
     """
-
-    strides = (2, 4, 8, 16)
 
     def __init__(
         self,
         depth: int = 34,
         base_channels: int = 64,
         channels: int = 256,
+        strides: Sequence[int] = STRIDES,
         trunk_init_cfg: Optional[dict] = None,
         init_cfg: Optional[dict] = None,
     ) -> None:
         super().__init__(init_cfg)
         if depth not in (18, 34):
             raise ValueError(f'depth must be 18 or 34, got {depth}: the decoders fit basic blocks')
-        self.channels = channels
+        known = [stride for stride in STRIDES if stride in strides]
+        if not known or list(strides) != known:
+            raise ValueError(f'strides must be some of {STRIDES} in this order, got {tuple(strides)}')
+        self.channels, self.strides = channels, tuple(strides)
+        stages = [STRIDES.index(stride) for stride in strides]
+        depths = dict(num_stages=stages[-1] + 1, strides=(1, 2, 2, 2)[: stages[-1] + 1], out_indices=stages)
+        depths['dilations'] = (1,) * depths['num_stages']
         self.trunk = ResNet(
-            depth, base_channels=base_channels, norm_eval=False, zero_init_residual=False, init_cfg=trunk_init_cfg
+            depth,
+            base_channels=base_channels,
+            norm_eval=False,
+            zero_init_residual=False,
+            init_cfg=trunk_init_cfg,
+            **depths,
         )
         self.trunk.conv1.stride = (1, 1)
-        hidden = base_channels
-        self.decoders = nn.ModuleList([
-            nn.Sequential(*_conv7(hidden, channels)),
-            nn.Sequential(*_conv7(2 * hidden, channels)),
-            nn.Sequential(*_conv7(4 * hidden, hidden), *_double(hidden, channels)),
-            nn.Sequential(*_conv7(8 * hidden, hidden), *_double(hidden, hidden), *_double(hidden, channels)),
-        ])
+        self.decoders = nn.ModuleList(_decoder(stage, base_channels, channels) for stage in stages)
 
     def forward(self, images: Tensor, pixels: Tensor, image_index: Tensor) -> List[Tensor]:
         """Features of pixels at four scales.
@@ -86,16 +93,20 @@ class ResNetFCN(BaseModule):
                 'multiple of 16, say (400, 240), in the pipeline (ResizeImages)'
             )
         stages = self.trunk(images.contiguous(memory_format=torch.channels_last))
-        fine = [
-            _read_conv(decoder[0], stage, pixels, stride, image_index)
-            for decoder, stage, stride in zip(self.decoders[:2], stages[:2], self.strides[:2])
-        ]
-        # The transposed convolutions bring both coarse stages to stride 4, where whole maps cost little.
-        coarse = [
-            sample_at_pixels(decoder(stage), pixels, 4, 'nearest', image_index)
-            for decoder, stage in zip(self.decoders[2:], stages[2:])
-        ]
-        return fine + coarse
+        features = []
+        for decoder, stage, stride in zip(self.decoders, stages, self.strides):
+            if stride <= 4:
+                features.append(_read_conv(decoder[0], stage, pixels, stride, image_index))
+            else:  # The transposed convolutions bring coarse stages to stride 4, where whole maps cost little.
+                features.append(sample_at_pixels(decoder(stage), pixels, 4, 'nearest', image_index))
+        return features
+
+
+def _decoder(stage: int, hidden: int, channels: int) -> nn.Sequential:
+    """Decoder of a stage of width ``hidden << stage``: to stride 4, or 2 for the first."""
+    widths = [hidden] * max(stage - 1, 0) + [channels]
+    doubles = [layer for pair in zip(widths, widths[1:]) for layer in _double(*pair)]
+    return nn.Sequential(*_conv7(hidden << stage, widths[0]), *doubles)
 
 
 def _conv7(in_channels: int, out_channels: int) -> Tuple[nn.Module, ...]:

@@ -14,6 +14,8 @@ from mmfusion_plugin.models.fusion.seen_points import SeenPoints
 
 from .point_voxel import PointVoxelSegmentor
 
+COARSEST_STRIDE = 16  # of the image maps (2DPASS: the last three 3D scales share it)
+
 
 @MODELS.register_module()
 class TwoDPASS(PointVoxelSegmentor):
@@ -25,8 +27,8 @@ class TwoDPASS(PointVoxelSegmentor):
     Args:
         backbone: Config of the 3D encoder.
         decode_head: Config of the head.
-        image_backbone: Config of the image network (``ResNetFCN``), which has ``strides`` and ``channels``. Each 3D scale
-            is joined by the map of its own stride, scales beyond the last stride by the last.
+        image_backbone: Config of the image network (``ResNetFCN``). Each 3D scale is joined by the map of its own
+            stride, scales beyond 16 by that of 16; ``channels`` and ``strides`` follow the encoder.
         fusion: Config of the fusion (``GatedFusion``); ``channels``, ``num_levels``, ``num_classes`` and
             ``ignore_index`` follow the encoder and the head where they are not given. None: no fusion.
         data_preprocessor: Config of the data preprocessor.
@@ -45,8 +47,11 @@ class TwoDPASS(PointVoxelSegmentor):
         init_cfg: Optional[Dict[str, Any]] = None,
     ) -> None:
         super().__init__(backbone, decode_head, data_preprocessor, init_cfg)
-        self.image_backbone = MODELS.build({'channels': self.backbone.hidden, **image_backbone})
-        self.image_levels = _image_levels(self.backbone.scales, self.image_backbone.strides)
+        wanted = [min(scale, COARSEST_STRIDE) for scale in self.backbone.scales]
+        strides = sorted(set(wanted))
+        self.image_levels = [strides.index(stride) for stride in wanted]
+        follow = {'channels': self.backbone.hidden, 'strides': strides}
+        self.image_backbone = MODELS.build({**follow, **image_backbone})
         self.fusion = self._build_branch(fusion)
 
     def _build_branch(self, cfg: Optional[Dict[str, Any]]) -> Optional[torch.nn.Module]:
@@ -112,12 +117,3 @@ class TwoDPASS(PointVoxelSegmentor):
         voxels = [level.voxel_features for level in features.levels]
         inverse = [level.voxel_inverse for level in features.levels]
         return self.fusion.loss(voxels, inverse, image_features, labels, seen.point)
-
-
-def _image_levels(scales: Tuple[int, ...], strides: Tuple[int, ...]) -> List[int]:
-    """Index of the image map that joins each 3D scale."""
-    wanted = [min(scale, max(strides)) for scale in scales]
-    missing = sorted(set(wanted) - set(strides))
-    if missing:
-        raise ValueError(f'3D scales {tuple(scales)} need image maps of stride {missing}; there are {tuple(strides)}')
-    return [tuple(strides).index(scale) for scale in wanted]
