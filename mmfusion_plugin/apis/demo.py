@@ -1,4 +1,4 @@
-"""The whole way once, on generated streets: raw data, conversion, training, scoring, a submission, pictures.
+"""The whole way once, on generated streets: raw data, conversion, 2DDATA beside its LiDAR-only baseline, a submission.
 
 Each stage is the command that a user would type for the real dataset; this module only runs them in order, stops at the
 first that fails, and gathers what they wrote. Every stage resumes or skips what it finds done, so the demo can be
@@ -27,12 +27,17 @@ from mmfusion_plugin.synthetic.nuscenes import GENERATION
 from mmfusion_plugin.version import __version__
 
 
+RESULTS = ('lidar_only', '2ddata', 'submission', 'pictures')  # folders of results in the demo's work_dir
+
+
 @dataclass(frozen=True)
 class DemoOptions:
     """Where the demo works and how much of it there is.
 
     Attributes:
-        config: The segmentor's config; its ``data_root`` says where the generated world lies.
+        config: Config of the segmentor that images teach; its ``data_root`` says where the generated world lies.
+        baseline: Config of the same network on points alone. It also runs the taught network's weights, once its
+            training branches are taken out.
         work_dir: Everything the demo writes beside the world.
         scenes: Generated scenes; one in five is for validation.
         keyframes: Keyframes a scene.
@@ -41,6 +46,7 @@ class DemoOptions:
     """
 
     config: str
+    baseline: str
     work_dir: Path
     scenes: int = 10
     keyframes: int = 4
@@ -54,7 +60,7 @@ class DemoProgress:
     Args:
         work_dir: Created where missing. An old ``summary.json`` is removed: it appears when all stages are done.
         mark: :func:`fingerprint`. Where the one in ``work_dir/progress.json`` differs, training would resume from
-            another world's or config's weights, so ``train``, ``test``, ``submission`` and the pictures go.
+            another world's or config's weights, so everything but the world goes.
 
     Attributes:
         seconds: Per stage, over all attempts. A stage that was finished before adds the little time of finding out.
@@ -69,7 +75,7 @@ class DemoProgress:
         self.resumed = known.get('fingerprint') == mark
         self.seconds: dict[str, float] = known['seconds'] if self.resumed else {}
         if not self.resumed:
-            for name in ('train', 'test', 'submission', 'pictures'):
+            for name in RESULTS:
                 if (work_dir / name).exists():
                     print(f'{work_dir / name} belongs to another world or config: removed')
                     shutil.rmtree(work_dir / name)
@@ -84,18 +90,25 @@ class DemoProgress:
         write_text(self._path, json.dumps(dict(fingerprint=self._mark, seconds=self.seconds), indent=1) + '\n')
 
 
-def fingerprint(options: DemoOptions, cfg: Config) -> str:
-    """Digest of what the demo's results depend on: config, size of the world, number of processes, the package."""
-    parts = (cfg.pretty_text, options.scenes, options.keyframes, options.processes, GENERATION, __version__)
+def fingerprint(options: DemoOptions, *cfgs: Config) -> str:
+    """Digest of what the demo's results depend on: configs, size of the world, number of processes, the package."""
+    parts = (*(cfg.pretty_text for cfg in cfgs), options.scenes, options.keyframes, options.processes, GENERATION, __version__)
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
 def stages(options: DemoOptions, data_root: Path) -> list[tuple[str, list[str]]]:
     """Title and command line of each stage, in order."""
-    python, work = sys.executable, options.work_dir
-    submission = work / 'submission'
-    train = work / 'train'
+    python, submission = sys.executable, options.work_dir / 'submission'
+    alone, taught = (options.work_dir / name for name in RESULTS[:2])
     count = str(options.processes)
+
+    def train(config: str, folder: Path) -> list[str]:
+        return ['bash', 'tools/dist_train.sh', config, count, '--work-dir', str(folder / 'train'), '--resume']
+
+    def test(weights: str, folder: Path, *more: str) -> list[str]:
+        # The baseline's config for both: 2DDATA's network is the same once its training branches are gone.
+        return ['bash', 'tools/dist_test.sh', options.baseline, weights, count, '--work-dir', str(folder / 'test'), *more]
+
     return [
         ('generate raw nuScenes data', [
             python, 'tools/make_synthetic.py', 'nuscenes', '--out', str(data_root), '--scenes', str(options.scenes),
@@ -104,10 +117,15 @@ def stages(options: DemoOptions, data_root: Path) -> list[tuple[str, list[str]]]
             python, 'tools/create_data.py', 'nuscenes', '--root-path', str(data_root), '--out-dir', str(data_root),
             '--version', 'v1.0-trainval', '--workers', str(options.workers)]),
         ('check every file', [python, 'tools/check_data.py', options.config]),
-        ('train', ['bash', 'tools/dist_train.sh', options.config, count, '--work-dir', str(train), '--resume']),
-        ('test and write the submission', [
-            'bash', 'tools/dist_test.sh', options.config, f'@{train / "last_checkpoint"}', count,
-            '--work-dir', str(work / 'test'), '--cfg-options', f'test_evaluator.submission_prefix={submission}']),
+        ('train the LiDAR-only baseline', train(options.baseline, alone)),
+        ('test it', test(f'@{alone / "train" / "last_checkpoint"}', alone)),
+        ('train 2DDATA', train(options.config, taught)),
+        ('take out what only its training needs', [
+            python, 'tools/model_converters/strip_training_branches.py', f'@{taught / "train" / "last_checkpoint"}',
+            str(taught / 'lidar_network.pth'), '--overwrite']),
+        ('test it without images and write the submission', test(
+            str(taught / 'lidar_network.pth'), taught,
+            '--cfg-options', f'test_evaluator.submission_prefix={submission}')),
         ('check the submission', [
             python, 'tools/check_submission.py', 'nuscenes', str(submission), '--dataroot', str(data_root),
             '--version', 'v1.0-trainval', '--eval-set', 'val']),
@@ -143,27 +161,28 @@ def newest_scores(folder: Path) -> dict[str, float]:
 
 def run_demo(options: DemoOptions) -> dict:
     """Run all stages, draw the pictures, print the table; returns what ``summary.json`` holds."""
-    cfg = Config.fromfile(options.config)
+    cfg, baseline_cfg = (Config.fromfile(path) for path in (options.config, options.baseline))
     data_root = Path(cfg.data_root)
-    progress = DemoProgress(options.work_dir, fingerprint(options, cfg))
+    progress = DemoProgress(options.work_dir, fingerprint(options, cfg, baseline_cfg))
     planned = stages(options, data_root)
     total = len(planned) + 2
     for number, (title, command) in enumerate(planned, 1):
         progress.add(title, run_stage(number, total, title, command))
     begin = time.perf_counter()
 
-    print(f'\n[{total - 1}/{total}] score with the official devkit, and the two baselines', flush=True)
-    ours = newest_scores(options.work_dir / 'test')
+    print(f'\n[{total - 1}/{total}] score with the official devkit, and the two baselines without a network', flush=True)
+    alone, taught = (newest_scores(options.work_dir / name / 'test') for name in RESULTS[:2])
     devkit = score_submission(data_root, options.work_dir / 'submission')
-    baselines = score_baselines(cfg)
-    scores = DemoScores(model=ours, devkit=devkit, baselines=baselines)
+    baselines = score_baselines(baseline_cfg)
+    scores = DemoScores(taught=taught, devkit=devkit, lidar_only=alone, baselines=baselines)
     scores.check()
 
     print(f'\n[{total}/{total}] draw', flush=True)
-    pictures = draw_pictures(cfg, options.work_dir)
+    weights = options.work_dir / '2ddata' / 'lidar_network.pth'
+    pictures = draw_pictures(baseline_cfg, weights, options.work_dir / 'pictures', options.work_dir / '2ddata' / 'train')
     progress.add('score and draw', time.perf_counter() - begin)
     summary = dict(
-        miou=scores.miou, devkit_miou=scores.devkit_miou, submission_valid=True,
+        miou=scores.miou, devkit_miou=scores.devkit_miou, lidar_only_miou=alone['miou'], submission_valid=True,
         seconds=round(sum(progress.seconds.values()), 1), stage_seconds=progress.seconds, resumed=progress.resumed,
         **{f'{name}_miou': score['miou'] for name, score in baselines.items()},
         pictures=[str(path) for path in pictures])
@@ -175,12 +194,13 @@ def run_demo(options: DemoOptions) -> dict:
 
 def _say_where(options: DemoOptions, data_root: Path, pictures: list[Path], summary: dict) -> None:
     work = options.work_dir
-    rows = [('raw data and infos', data_root), ('checkpoint, log, config', work / 'train'),
+    rows = [('raw data and infos', data_root), ('checkpoints, logs, configs', work / '2ddata'),
+            ('the same of the baseline', work / 'lidar_only'),
             ('submission to upload', submission_paths(work / 'submission', 'val')[2]),
             ('summary', work / 'summary.json')]
-    print(f'\nval mIoU {summary["miou"]:.4f} (devkit {summary["devkit_miou"]:.4f}), submission valid, '
-          f'{summary["seconds"]:.0f} s')
+    print(f'\nval mIoU {summary["miou"]:.4f} (devkit {summary["devkit_miou"]:.4f}; LiDAR only '
+          f'{summary["lidar_only_miou"]:.4f}), submission valid, {summary["seconds"]:.0f} s')
     for what, where in rows:
-        print(f'  {what:<24} {where}')
+        print(f'  {what:<26} {where}')
     for path in pictures:
-        print(f'  {"picture":<24} {path}')
+        print(f'  {"picture":<26} {path}')

@@ -28,19 +28,21 @@ class DemoScores:
     """Scores of one run on the validation split.
 
     Attributes:
-        model: ``miou`` and ``iou_<class>`` as ``LidarSegMetric`` returns them.
-        devkit: What the official evaluator says of the written submission.
+        taught: ``miou`` and ``iou_<class>`` of 2DDATA as ``LidarSegMetric`` returns them.
+        devkit: What the official evaluator says of its submission.
+        lidar_only: As ``taught``, of the same network trained on points alone.
         baselines: Per baseline ``miou`` and ``iou`` (class name to IoU).
     """
 
-    model: dict
+    taught: dict
     devkit: dict
+    lidar_only: dict
     baselines: dict[str, dict]
 
     @property
     def miou(self) -> float:
         """Mean IoU by ``LidarSegMetric``."""
-        return self.model['miou']
+        return self.taught['miou']
 
     @property
     def devkit_miou(self) -> float:
@@ -56,23 +58,24 @@ class DemoScores:
         """
         names = next(iter(self.baselines.values()))['iou']
         pairs = [(self.miou, self.devkit_miou)]
-        pairs += [(self.model[f'iou_{name}'], self.devkit['iou_per_class'][name]) for name in names]
+        pairs += [(self.taught[f'iou_{name}'], self.devkit['iou_per_class'][name]) for name in names]
         if not np.allclose(*zip(*pairs), rtol=0, atol=1e-6, equal_nan=True):
             raise RuntimeError(f'our metric and the devkit disagree on the same predictions:\n{self.table()}')
 
     def table(self) -> str:
-        """Per class: model, devkit, baselines; IoU in percent."""
+        """Per class: 2DDATA and the devkit on its submission, LiDAR only, the other baselines; IoU in percent."""
         names = list(next(iter(self.baselines.values()))['iou'])
+        columns = {
+            '2DDATA': [*(self.taught[f'iou_{name}'] for name in names), self.miou],
+            'devkit': [*(self.devkit['iou_per_class'][name] for name in names), self.devkit_miou],
+            'LiDAR only': [*(self.lidar_only[f'iou_{name}'] for name in names), self.lidar_only['miou']],
+        }
+        for title, score in self.baselines.items():
+            columns[title] = [*(score['iou'][name] for name in names), score['miou']]
         width = max(map(len, names))
-        lines = [f'{"IoU (%)":<{width}}  {"model":>7} {"devkit":>7} ' + ' '.join(f'{b:>9}' for b in self.baselines)]
-        for name in names:
-            cells = [self.model[f'iou_{name}'], self.devkit['iou_per_class'][name]]
-            rest = [score['iou'][name] for score in self.baselines.values()]
-            lines.append(f'{name:<{width}}  ' + ' '.join(f'{100 * v:7.2f}' for v in cells) + ' '
-                         + ' '.join(f'{100 * v:9.2f}' for v in rest))
-        means = [score['miou'] for score in self.baselines.values()]
-        lines.append(f'{"mean":<{width}}  {100 * self.model["miou"]:7.2f} {100 * self.devkit["miou"]:7.2f} '
-                     + ' '.join(f'{100 * v:9.2f}' for v in means))
+        lines = [f'{"IoU (%)":<{width}} ' + ' '.join(f'{title:>10}' for title in columns)]
+        for name, *row in zip([*names, 'mean'], *columns.values()):
+            lines.append(f'{name:<{width}} ' + ' '.join(f'{100 * value:10.2f}' for value in row))
         return '\n'.join(lines)
 
 
@@ -107,18 +110,23 @@ def score_submission(data_root: Path, submission: Path) -> dict:
     return evaluate_submission(submission, data_root, 'v1.0-trainval', 'val')
 
 
-def draw_pictures(cfg: Config, work_dir: Path, frames: int = 2) -> list[Path]:
+def draw_pictures(cfg: Config, weights: Path, out_dir: Path, log_dir: Path, frames: int = 2) -> list[Path]:
     """The training curve, and for some validation keyframes prediction beside truth from above and in the cameras.
 
-    The keyframes are spread evenly over the split. The weights are those of ``work_dir/last_checkpoint``.
+    Args:
+        cfg: Config of the network.
+        weights: Its checkpoint.
+        out_dir: Folder of the pictures.
+        log_dir: Work directory of the training.
+        frames: Keyframes, spread evenly over the validation split.
     """
-    pictures = [training_curve(work_dir / 'pictures' / 'training_curve.png', work_dir / 'train')]
-    inferencer = LidarSegInferencer(cfg, (work_dir / 'train' / 'last_checkpoint').read_text().strip())
+    pictures = [training_curve(out_dir / 'training_curve.png', log_dir)]
+    inferencer = LidarSegInferencer(cfg, str(weights))
     dataset = cfg.val_dataloader.dataset
     info_file = Path(dataset.data_root) / dataset.ann_file
     count = len(DATASETS.build(dict(dataset, pipeline=[])))
     for index in np.unique(np.linspace(0, count - 1, frames).astype(int)):
         frame = load_keyframe(info_file, int(index))
-        folder = work_dir / 'pictures' / f'val_{index:03d}'
+        folder = out_dir / f'val_{index:03d}'
         pictures += draw_frame(frame, inferencer(frame).labels, frame.truth(), inferencer, folder)
     return pictures

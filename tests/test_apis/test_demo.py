@@ -13,13 +13,15 @@ from mmengine.config import Config
 from mmfusion_plugin.apis import demo
 from mmfusion_plugin.apis.demo_report import DemoScores
 
-TINY = 'configs/point_voxel/point-voxel-tiny_1xb2-demo_synthetic-nuscenes.py'
+ALONE = 'configs/point_voxel/point-voxel-tiny_1xb2-demo_synthetic-nuscenes.py'
+TAUGHT = 'configs/2ddata/2ddata-tiny_1xb2-demo_synthetic-nuscenes.py'
 
 
 def scores(devkit_car: float = 0.5) -> DemoScores:
     baseline = dict(miou=0.1, iou=dict(car=0.1, bus=float('nan')))
     return DemoScores(
-        model=dict(miou=0.5, iou_car=0.5, iou_bus=float('nan')),
+        taught=dict(miou=0.5, iou_car=0.5, iou_bus=float('nan')),
+        lidar_only=dict(miou=0.4, iou_car=0.4, iou_bus=float('nan')),
         devkit=dict(miou=0.5, iou_per_class=dict(car=devkit_car, bus=float('nan'))),
         baselines=dict(majority=baseline, height=baseline),
     )
@@ -33,9 +35,9 @@ def test_evaluators_that_disagree_are_an_error():
 
 def test_table_shows_every_class_and_baseline():
     header, car, bus, mean = scores().table().splitlines()
-    assert header.split() == ['IoU', '(%)', 'model', 'devkit', 'majority', 'height']
-    assert car.split() == ['car', '50.00', '50.00', '10.00', '10.00'] and bus.split()[1] == 'nan'
-    assert mean.split()[0] == 'mean'
+    assert header.split() == ['IoU', '(%)', '2DDATA', 'devkit', 'LiDAR', 'only', 'majority', 'height']
+    assert car.split() == ['car', '50.00', '50.00', '40.00', '10.00', '10.00'] and bus.split()[1] == 'nan'
+    assert mean.split() == ['mean', '50.00', '50.00', '40.00', '10.00', '10.00']
 
 
 def test_newest_scores_are_taken(tmp_path):
@@ -61,39 +63,45 @@ def test_stage_reads_its_argument_and_names_the_command_that_failed(tmp_path, ca
 def test_same_demo_is_continued_and_another_one_starts_anew(tmp_path):
     first = demo.DemoProgress(tmp_path, 'a')
     first.add('train', 5.0)
-    (tmp_path / 'train').mkdir()
+    (tmp_path / '2ddata').mkdir()
     (tmp_path / 'summary.json').write_text('{}')
     again = demo.DemoProgress(tmp_path, 'a')
     again.add('train', 1.5)
-    assert again.resumed and again.seconds == dict(train=6.5) and (tmp_path / 'train').is_dir()
+    assert again.resumed and again.seconds == dict(train=6.5) and (tmp_path / '2ddata').is_dir()
     assert not (tmp_path / 'summary.json').exists(), 'an old result must not stand for a run that may fail'
     other = demo.DemoProgress(tmp_path, 'b')
-    assert not other.resumed and not other.seconds and not (tmp_path / 'train').exists()
+    assert not other.resumed and not other.seconds and not (tmp_path / '2ddata').exists()
 
 
 def test_fingerprint_follows_world_and_config(repo_root):
-    cfg = Config.fromfile(repo_root / TINY)
-    options = demo.DemoOptions(TINY, Path('w'))
-    marks = [demo.fingerprint(options, cfg), demo.fingerprint(demo.DemoOptions(TINY, Path('w'), scenes=11), cfg)]
-    cfg.train_cfg.max_epochs += 1
-    marks.append(demo.fingerprint(options, cfg))
-    assert len(set(marks)) == 3
+    cfgs = [Config.fromfile(repo_root / path) for path in (TAUGHT, ALONE)]
+    options = demo.DemoOptions(TAUGHT, ALONE, Path('w'))
+    larger = demo.DemoOptions(TAUGHT, ALONE, Path('w'), scenes=11)
+    marks = [demo.fingerprint(options, *cfgs), demo.fingerprint(larger, *cfgs)]
+    for cfg in cfgs:
+        cfg.train_cfg.max_epochs += 1
+        marks.append(demo.fingerprint(options, *cfgs))
+    assert len(set(marks)) == 4
 
 
 @pytest.mark.slow
 def test_whole_way(tmp_path, repo_root, monkeypatch):
     monkeypatch.chdir(repo_root)
     data = f'{tmp_path}/nuscenes/'
-    config = tmp_path / 'smallest.py'
     root = f'dict(dataset=dict(data_root={data!r}))'
-    config.write_text(
-        f'_base_ = [{str(repo_root / TINY)!r}]\ndata_root = {data!r}\n'
-        f'train_dataloader = {root}\nval_dataloader = {root}\ntest_dataloader = {root}\n'
-        'train_cfg = dict(max_epochs=1, val_interval=1)\n'
-        'model = dict(backbone=dict(hidden=8, scales=[2, 4]), decode_head=dict(channels=8))\n'
-    )
-    summary = demo.run_demo(demo.DemoOptions(str(config), tmp_path / 'work', scenes=2, keyframes=1))
+    configs = []
+    for base, model in ((TAUGHT, 'image_backbone=dict(base_channels=4, channels=8), '), (ALONE, '')):
+        configs.append(tmp_path / Path(base).name)
+        configs[-1].write_text(
+            f'_base_ = [{str(repo_root / base)!r}]\ndata_root = {data!r}\n'
+            f'train_dataloader = {root}\nval_dataloader = {root}\ntest_dataloader = {root}\n'
+            'train_cfg = dict(max_epochs=1, val_interval=1)\n'
+            f'model = dict({model}backbone=dict(hidden=8, scales=[2, 4]), decode_head=dict(channels=8))\n'
+        )
+    options = demo.DemoOptions(*map(str, configs), tmp_path / 'work', scenes=2, keyframes=1)
+    summary = demo.run_demo(options)
     assert summary == json.loads((tmp_path / 'work' / 'summary.json').read_text())
     assert summary['submission_valid'] and summary['seconds'] > 0
     assert summary['miou'] == pytest.approx(summary['devkit_miou'], abs=1e-6)
+    assert 0 <= summary['lidar_only_miou'] <= 1
     assert len(summary['pictures']) == 3 and all(Path(path).stat().st_size > 10_000 for path in summary['pictures'])
