@@ -125,7 +125,7 @@ def reference(model: LocalObjectBranch, data: dict, **options: object) -> dict[s
         fused_all.append(torch.stack(fused))
         teacher = mlp(fused_all[-1], model.fused_heads[level])
         target = teacher.detach().softmax(1)
-        totals['loss_object_point'] += segmentation(scores, labels)
+        totals['loss_object_point'] += segmentation(scores, labels) / LEVELS
         totals['loss_object_fused'] += segmentation(teacher, labels) / LEVELS
         totals['loss_object_kl'] += 0.05 / LEVELS * (target * (target.log() - scores.log_softmax(1))).mean()
     totals['loss_object_all'] = segmentation(mlp(torch.cat(fused_all, 1), model.all_head), labels)

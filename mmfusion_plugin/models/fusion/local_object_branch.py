@@ -50,7 +50,7 @@ class LocalObjectBranch(BaseModule):
             devkit's export of 2D boxes.
         image_skip: Of the fusion (:class:`GatedFusionUnit`).
         seg_weight: Weight of the fused heads' mean over scales.
-        point_weight: Weight of the sum of the 3D heads over scales (1 as for the 3D heads of 2DPASS).
+        point_weight: Weight of the 3D heads' mean over scales (2DPASS sums such heads; here few points are at stake).
         kl_weight: Weight of the distillation's mean over scales (2DPASS's: 0.05).
         kl_schedule: Of ``kl_weight`` over the training (:class:`WeightSchedule`); constant as in 2DPASS.
         kl_reduction: See ``KLDistillationLoss``.
@@ -73,7 +73,7 @@ class LocalObjectBranch(BaseModule):
         min_visibility: int = 0,
         image_skip: bool = False,
         seg_weight: float = 1.0,
-        point_weight: float = 1.0,
+        point_weight: Weight of the 3D heads' mean over scales (2DPASS sums such heads; here few points are at stake).
         kl_weight: float = 0.05,
         kl_schedule: Optional[Dict[str, Any]] = None,
         kl_reduction: str = 'mean',
@@ -150,7 +150,7 @@ class LocalObjectBranch(BaseModule):
         on_points, on_fused, on_kl = (sum(terms) for terms in losses)
         kl_weight = self.kl_weight * self.kl_schedule.factor()
         return {
-            'loss_object_point': self.point_weight * on_points,
+            'loss_object_point': self.point_weight * on_points / len(self.units),
             'loss_object_fused': self.seg_weight * on_fused / len(self.units),
             'loss_object_kl': kl_weight * on_kl / len(self.units),
             'loss_object_all': self.loss_seg(self.all_head(torch.cat(fused, 1)), labels),
