@@ -73,7 +73,7 @@ class LocalObjectBranch(BaseModule):
         min_visibility: int = 0,
         image_skip: bool = False,
         seg_weight: float = 1.0,
-        point_weight: Weight of the 3D heads' mean over scales (2DPASS sums such heads; here few points are at stake).
+        point_weight: float = 1.0,
         kl_weight: float = 0.05,
         kl_schedule: Optional[Dict[str, Any]] = None,
         kl_reduction: str = 'mean',
