@@ -6,17 +6,25 @@ import math
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
 
+from mmfusion_plugin.engine.launch import adapt_to_cpu
+
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = sorted(p for base in ('configs', 'projects') for p in (ROOT / base).rglob('*.py')
                  if '_base_' not in p.parts and 'configs' in p.parts)
 METAFILES = sorted(ROOT.glob('configs/*/metafile.yml'))
-# The reference widths take minutes on two cores and prove nothing more about a config's wiring.
-NARROW = dict(hidden=16)
+# The reference widths take minutes on two cores and prove nothing more about a config's wiring. Keyed by `type`.
+NARROW = {
+    'SPVEncoder': dict(hidden=16),
+    'GatedFusion': dict(hidden=16),
+    'LocalObjectBranch': dict(hidden=16),
+    'ResNetFCN': dict(depth=18, base_channels=16),
+}
 
 
 def name(path: Path) -> str:
@@ -26,8 +34,8 @@ def name(path: Path) -> str:
 def rewrite(node: object, data_root: str, new_root: str) -> object:
     """The same config on another data root and with narrow networks."""
     if isinstance(node, dict):
-        return {key: NARROW[key] if key in NARROW and isinstance(value, int) else rewrite(value, data_root, new_root)
-                for key, value in node.items()}
+        changed = {key: rewrite(value, data_root, new_root) for key, value in node.items()}
+        return {**changed, **NARROW.get(node.get('type'), {})}
     if isinstance(node, (list, tuple)):
         return type(node)(rewrite(value, data_root, new_root) for value in node)
     if isinstance(node, str) and node.startswith(data_root):
@@ -35,11 +43,26 @@ def rewrite(node: object, data_root: str, new_root: str) -> object:
     return node
 
 
+@pytest.fixture(scope='module')
+def world(tiny_nuscenes_infos, tmp_path_factory) -> Path:
+    """The generated world, with info files under each name that a config reads."""
+    root = tmp_path_factory.mktemp('world')
+    for entry in tiny_nuscenes_infos.iterdir():
+        (root / entry.name).symlink_to(entry, target_is_directory=entry.is_dir())
+    for kind in ('detector', 'masks'):
+        (root / f'nuscenes_infos_train_{kind}.json').symlink_to(tiny_nuscenes_infos / 'nuscenes_infos_train.json')
+    return root
+
+
 @pytest.fixture(params=CONFIGS, ids=name)
-def cfg(request, tiny_nuscenes_infos) -> Config:
+def cfg(request, world) -> Config:
     loaded = Config.fromfile(request.param)
     init_default_scope(loaded.default_scope)
-    return Config(rewrite(loaded.to_dict(), loaded.data_root, f'{tiny_nuscenes_infos}/'))
+    adapted = Config(rewrite(loaded.to_dict(), loaded.data_root, f'{world}/'))
+    adapted.launcher = 'none'
+    if not torch.cuda.is_available():
+        adapt_to_cpu(adapted)
+    return adapted
 
 
 def test_one_training_and_one_prediction_step(cfg):
