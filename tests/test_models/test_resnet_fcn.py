@@ -18,7 +18,9 @@ from mmfusion_plugin.models.backbones.conv_at_cells import conv_at_cells
 SMALL = dict(type='ResNetFCN', depth=18, base_channels=64, channels=24)
 
 
-def published_forward(state: Dict[str, Tensor], images: Tensor, rows: Tensor, columns: Tensor, index: Tensor) -> list:
+def published_forward(
+    state: Dict[str, Tensor], images: Tensor, rows: Tensor, columns: Tensor, index: Tensor, training: bool
+) -> List[Tensor]:
     """torchvision's ResNet-18 with a stem of stride 1; full-resolution maps, nearest upsampling, integer reads.
 
     ``state`` holds the model's parameters by name, and its gradients after a backward pass.
@@ -26,6 +28,7 @@ def published_forward(state: Dict[str, Tensor], images: Tensor, rows: Tensor, co
     trunk = ResNet(BasicBlock, [2, 2, 2, 2]).to(images.dtype)
     trunk.conv1.stride = (1, 1)
     trunk.fc = nn.Identity()
+    trunk.train(training)
     stages: List[Tensor] = []
     for name in ('layer1', 'layer2', 'layer3', 'layer4'):
         getattr(trunk, name).register_forward_hook(lambda *call: stages.append(call[2]))
@@ -60,18 +63,19 @@ def batch(model: nn.Module, count: int = 200) -> tuple:
 
 
 @pytest.mark.parametrize('share', [0.0, 2.0], ids=['dense', 'gathered'])
-@pytest.mark.parametrize('dtype, limit', [(torch.float64, 1e-10), (torch.float32, 1e-5)])
-def test_equals_full_resolution_maps(monkeypatch, dtype, limit, share):
+@pytest.mark.parametrize('dtype, training, limit', [(torch.float64, True, 1e-10), (torch.float32, False, 1e-5)])
+def test_equals_full_resolution_maps(monkeypatch, dtype, training, limit, share):
+    # Batch statistics in double precision: in single, a last bit now and then carries a value across a ReLU's kink.
     monkeypatch.setattr(module, 'GATHER_SHARE', share)
     monkeypatch.setattr(module, 'CHUNK_NUMBERS', 64 * 49 * 37)  # several chunks, the last one shorter
-    model = build(dtype)
+    model = build(dtype).train(training)
     images, columns, rows, index = batch(model)
     # Anywhere in the pixel whose centre is at the integer.
     pixels = torch.stack([columns, rows], 1) + torch.rand(len(rows), 2, dtype=dtype) * 0.98 - 0.49
     state = {key: value.detach().clone() for key, value in model.state_dict().items()}
     for key, _ in model.named_parameters():
         state[key].requires_grad_()
-    expected = published_forward(state, images, rows, columns, index)
+    expected = published_forward(state, images, rows, columns, index, training)
     got = model(images, pixels, index)
     probes = [torch.randn_like(level) for level in expected]
     for levels in (expected, got):
@@ -82,9 +86,7 @@ def test_equals_full_resolution_maps(monkeypatch, dtype, limit, share):
     for key, parameter in model.named_parameters():
         scale = state[key].grad.abs().max()
         assert scale > 0, key
-        # Single precision: sums over thousands of cells, through batch statistics of 2 x 3 x 4 cells.
-        bound = limit if dtype == torch.float64 else 50 * limit
-        assert (parameter.grad - state[key].grad).abs().max() <= bound * scale, key
+        assert (parameter.grad - state[key].grad).abs().max() <= limit * scale, key
     for key, buffer in model.named_buffers():
         torch.testing.assert_close(buffer, state[key], rtol=1e-5, atol=1e-6, check_dtype=False)
 
