@@ -65,7 +65,7 @@ def test_matches_and_boxes_follow_every_step(cfg, tiny_nuscenes_infos, num_views
             # Half a stored pixel is what a side on the image's border moves by.
             np.testing.assert_allclose(boxes.xyxy.numpy(), moved, atol=0.5 * height / 900 + 1e-3)
             boxes_seen += len(boxes)
-    assert len(cameras) == 6 or num_views == 1 and len(cameras) > 2, 'cameras are drawn at random'
+    assert len(cameras) > num_views or num_views == 6, 'cameras are drawn at random'
     assert boxes_seen > 0 and points_seen > 1000
 
 
