@@ -14,6 +14,8 @@ EXAMPLES = """examples:
   python tools/make_synthetic.py nuscenes --out data/nuscenes --scenes 10 --keyframes 20 --seed 0
   python tools/make_synthetic.py nuscenes --out data/nuscenes_mini --version v1.0-mini --scenes 4 --keyframes 5
   python tools/make_synthetic.py nuscenes --out data/nuscenes --version v1.0-test --scenes 2 --keyframes 10
+  # with instance masks in COCO's format; also adds them to a world made by the same command without --masks
+  python tools/make_synthetic.py nuscenes --out data/nuscenes --scenes 10 --keyframes 20 --seed 0 --masks
 
 An interrupted run goes on where it stopped when the same command is given again.
 """
@@ -41,6 +43,7 @@ def parse_args() -> argparse.Namespace:
     nuscenes.add_argument('--val-scenes', type=int, help='validation scenes among them (default: a fifth)')
     nuscenes.add_argument('--sweeps', type=int, default=1, help='LiDAR sweeps between keyframes (default: %(default)s)')
     nuscenes.add_argument('--workers', type=int, default=os.cpu_count(), help='processes (default: all cores)')
+    nuscenes.add_argument('--masks', action='store_true', help='write <version>/instance_masks.json (COCO) as well')
     return parser.parse_args()
 
 
@@ -51,7 +54,8 @@ def main() -> None:
 
     try:
         root = make_nuscenes(
-            args.out, args.scenes, args.keyframes, args.seed, args.version, args.workers, args.val_scenes, args.sweeps
+            args.out, args.scenes, args.keyframes, args.seed, args.version, args.workers, args.val_scenes, args.sweeps,
+            masks=args.masks,
         )
     except (ValueError, FileExistsError, RuntimeError) as error:
         sys.exit(f'make_synthetic: {error}')

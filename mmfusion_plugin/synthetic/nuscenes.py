@@ -9,7 +9,7 @@ import time
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Union
+from typing import Any, Callable, Dict, List, Optional, Sequence, Union
 
 import cv2
 import numpy as np
@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from mmfusion_plugin.files import write_bytes
 from mmfusion_plugin.synthetic import raycast
+from mmfusion_plugin.synthetic.nuscenes_masks import MASK_FILE, join_masks, mask_part_path, record_masks
 from mmfusion_plugin.synthetic.nuscenes_scene import ScenePlan, SceneRecorder, part_path
 from mmfusion_plugin.synthetic.nuscenes_tables import SCENE_TABLES, fixed_tables, token, write_json
 
@@ -114,22 +115,26 @@ def _start_worker(done: Any) -> None:
     cv2.setNumThreads(1)
 
 
-def _record(root: str, plan: ScenePlan, slot: int) -> None:
+def _record_scene(root: Path, plan: ScenePlan, advance: Callable[[], None]) -> None:
+    SceneRecorder(root, plan, advance).record()
+
+
+def _record(record: Callable, root: str, plan: ScenePlan, slot: int) -> None:
     def advance() -> None:
         _DONE[slot] += 1
 
-    SceneRecorder(Path(root), plan, advance).record()
+    record(Path(root), plan, advance)
 
 
-def _run(root: Path, plans: List[ScenePlan], workers: int, bar: tqdm) -> None:
-    """Records the scenes, in this process or spread over ``workers``.
+def _run(record: Callable, root: Path, plans: List[ScenePlan], workers: int, bar: tqdm) -> None:
+    """Calls ``record(root, plan, advance)`` for each scene, in this process or spread over ``workers``.
 
     Raises:
         RuntimeError: a worker was killed from outside.
     """
     if workers <= 1 or len(plans) <= 1:
         for plan in plans:
-            SceneRecorder(root, plan, lambda: bar.update(1)).record()
+            record(root, plan, lambda: bar.update(1))
         return
     # A fork inherits what is imported already, but Embree's threads do not survive it: only while Embree is unused.
     fork = not raycast.started() and 'fork' in multiprocessing.get_all_start_methods()
@@ -139,7 +144,7 @@ def _run(root: Path, plans: List[ScenePlan], workers: int, bar: tqdm) -> None:
     pool = ProcessPoolExecutor(min(workers, len(plans)), context, _start_worker, (done,))
     before = bar.n
     try:
-        pending = {pool.submit(_record, str(root), plan, slot) for slot, plan in enumerate(plans)}
+        pending = {pool.submit(_record, record, str(root), plan, slot) for slot, plan in enumerate(plans)}
         while pending:
             finished, pending = wait(pending, timeout=0.2, return_when=FIRST_EXCEPTION)
             for future in finished:
@@ -193,6 +198,7 @@ def make_nuscenes(
     val_scenes: Optional[int] = None,
     lidar_sweeps: int = 1,
     progress: bool = True,
+    masks: bool = False,
 ) -> Path:
     """Generates street scenes and writes them as a nuScenes folder that ``nuscenes.NuScenes(version, out_dir)`` loads.
 
@@ -209,6 +215,8 @@ def make_nuscenes(
         val_scenes: how many of the scenes are validation scenes; a fifth when None.
         lidar_sweeps: unlabelled LiDAR sweeps between two keyframes, in ``sweeps/LIDAR_TOP``.
         progress: show a bar with the time left.
+        masks: write ``<version>/instance_masks.json`` as well (see ``nuscenes_masks``), for a world that is there
+            already, too. All other files are the same with and without.
 
     Returns:
         ``out_dir`` as a path.
@@ -222,6 +230,8 @@ def make_nuscenes(
         raise ValueError(
             f'scenes={scenes} and keyframes={keyframes} must be at least 1, lidar_sweeps={lidar_sweeps} at least 0'
         )
+    if masks and version == 'v1.0-test':
+        raise ValueError('v1.0-test has no annotations, and masks belong to annotated objects: leave out --masks')
     root = Path(out_dir)
     plans = _plans(scene_names(version, scenes, val_scenes), keyframes, seed, version, lidar_sweeps)
     settings = {
@@ -229,14 +239,19 @@ def make_nuscenes(
         'scenes': [plan.name for plan in plans], 'keyframes': keyframes, 'lidar_sweeps': lidar_sweeps,
     }  # fmt: skip
     _claim(root, version, settings)
-    parts_folder = part_path(root, plans[0]).parent
-    if (root / version / 'sample.json').is_file():
-        _remove_parts(parts_folder)
-        return root
+    if not (root / version / 'sample.json').is_file():
+        _make_world(root, plans, workers, progress)
+    if masks and not (root / version / MASK_FILE).is_file():
+        _make_masks(root, plans, workers, progress)
+    _remove_parts(part_path(root, plans[0]).parent)
+    return root
+
+
+def _make_world(root: Path, plans: List[ScenePlan], workers: int, progress: bool) -> None:
+    """Records what is missing and writes the tables."""
+    version = plans[0].version
     missing = [plan for plan in plans if not part_path(root, plan).is_file()]
-    with tqdm(total=len(plans) * keyframes, unit='sample', desc=version, disable=not progress) as bar:
-        bar.update((len(plans) - len(missing)) * keyframes)
-        _run(root, missing, workers, bar)
+    _run_with_bar(_record_scene, root, plans, missing, workers, progress)
     parts = [json.loads(part_path(root, plan).read_text()) for plan in plans]
     tables = fixed_tables()
     for name in SCENE_TABLES:
@@ -245,8 +260,22 @@ def make_nuscenes(
     (root / 'lidarseg' / version).mkdir(parents=True, exist_ok=True)
     for name in sorted(tables, key=lambda table: table == 'sample'):
         write_json(root / version / f'{name}.json', tables[name])
-    _remove_parts(parts_folder)
-    return root
+
+
+def _make_masks(root: Path, plans: List[ScenePlan], workers: int, progress: bool) -> None:
+    """Drives through the finished world once more, for the masks alone."""
+    missing = [plan for plan in plans if not mask_part_path(root, plan).is_file()]
+    _run_with_bar(record_masks, root, plans, missing, workers, progress)
+    join_masks(root, plans)
+
+
+def _run_with_bar(
+    record: Callable, root: Path, plans: List[ScenePlan], missing: List[ScenePlan], workers: int, progress: bool
+) -> None:
+    keyframes, name = plans[0].keyframes, 'masks' if record is record_masks else plans[0].version
+    with tqdm(total=len(plans) * keyframes, unit='sample', desc=name, disable=not progress) as bar:
+        bar.update((len(plans) - len(missing)) * keyframes)
+        _run(record, root, missing, workers, bar)
 
 
 def _remove_parts(folder: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Callable, Dict, List, Set, Tuple
+from typing import Callable, Dict, Iterator, List, Set, Tuple
 
 import cv2
 import numpy as np
@@ -50,6 +50,15 @@ class ScenePlan:
     sweeps: int
     labelled: bool
 
+    def file_name(self, channel: str, timestamp: int, key: bool) -> str:
+        """File of a sensor at ``timestamp`` (microseconds), below the root; ``key`` for keyframes."""
+        folder, ending = ('samples' if key else 'sweeps'), ('pcd.bin' if channel == 'LIDAR_TOP' else 'jpg')
+        return f'{folder}/{channel}/{self.logfile}__{channel}__{timestamp}.{ending}'
+
+    def keyframe_time(self, keyframe: int) -> int:
+        """Time of a keyframe's LiDAR turn in microseconds."""
+        return self.start_us + keyframe * KEYFRAME_US
+
 
 class SceneRecorder:
     """Writes one scene into ``root``; ``advance`` is called after each keyframe."""
@@ -65,7 +74,8 @@ class SceneRecorder:
         self.found: Dict[int, List[Tuple[int, Record]]] = {}
         self.folders: Set[Path] = set()
 
-    def _token(self, *parts: object) -> str:
+    def token(self, *parts: object) -> str:
+        """Token of one of the scene's records, such as ``token('instance', actor)``."""
         plan = self.plan
         return token(plan.version, plan.seed, plan.name, *parts)
 
@@ -83,21 +93,19 @@ class SceneRecorder:
 
     def _sample_data(self, channel: str, timestamp: int, sample: str, key: bool, size: Tuple[int, int]) -> Record:
         """Adds the rows of one file; links it to the channel's previous one."""
-        folder, ending = ('samples' if key else 'sweeps'), ('jpg' if size[0] else 'pcd')
         x, y, yaw = self.world.ego_pose((timestamp - self.plan.start_us) * 1e-6)
         place = self.to_global @ [x, y, 0.0, 1.0]
         record = {
-            'token': self._token(channel, timestamp),
+            'token': self.token(channel, timestamp),
             'sample_token': sample,
-            'ego_pose_token': self._token('ego_pose', channel, timestamp),
-            'calibrated_sensor_token': self._token('calibrated_sensor', channel),
+            'ego_pose_token': self.token('ego_pose', channel, timestamp),
+            'calibrated_sensor_token': self.token('calibrated_sensor', channel),
             'timestamp': timestamp,
-            'fileformat': ending,
+            'fileformat': 'jpg' if size[0] else 'pcd',
             'is_key_frame': key,
             'height': size[1],
             'width': size[0],
-            'filename': f'{folder}/{channel}/{self.plan.logfile}__{channel}__{timestamp}.{ending}'
-            + ('' if size[0] else '.bin'),
+            'filename': self.plan.file_name(channel, timestamp, key),
             'prev': '',
             'next': '',
         }
@@ -130,13 +138,17 @@ class SceneRecorder:
             self.tables['lidarseg'].append(row)
         return points, pose
 
-    def _photograph(self, timestamp: int, sample: str) -> None:
-        """Records the six images around a LiDAR timestamp."""
+    def cameras(self, timestamp: int) -> Iterator[Tuple[str, int, Camera]]:
+        """Channel, moment (microseconds) and view of each of the six images around a LiDAR timestamp."""
         for channel, calibration in rig.CAMERAS.items():
             moment = timestamp + calibration.offset_us
             pose = self._ego(moment) @ calibration.camera_to_ego
             self.caster.set_time((moment - self.plan.start_us) * 1e-6, pose)
-            camera = Camera(self.caster, pose, calibration.intrinsic)
+            yield channel, moment, Camera(self.caster, pose, calibration.intrinsic)
+
+    def _photograph(self, timestamp: int, sample: str) -> None:
+        """Records these images."""
+        for channel, moment, camera in self.cameras(timestamp):
             seed = np.random.default_rng([self.plan.seed, self.plan.index, moment - self.plan.start_us + 2**32])
             done, data = cv2.imencode('.jpg', camera.picture(seed), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
             if not done:
@@ -168,9 +180,9 @@ class SceneRecorder:
             world = self.to_global @ [*centre, 1.0]
             actor = self.world.actors[number]
             record = {
-                'token': self._token('annotation', number, keyframe),
-                'sample_token': self._token('sample', keyframe),
-                'instance_token': self._token('instance', number),
+                'token': self.token('annotation', number, keyframe),
+                'sample_token': self.token('sample', keyframe),
+                'instance_token': self.token('instance', number),
                 'visibility_token': visibility_token(share),
                 'attribute_tokens': attribute_tokens(actor.attribute),
                 'translation': [float(v) for v in world[:3]],
@@ -206,10 +218,10 @@ class SceneRecorder:
     def record(self) -> None:
         """Records the whole scene and, last, the part file that marks it as finished."""
         plan = self.plan
-        samples = [self._token('sample', k) for k in range(plan.keyframes)]
+        samples = [self.token('sample', k) for k in range(plan.keyframes)]
         step = KEYFRAME_US // (plan.sweeps + 1)
         for k, sample in enumerate(samples):
-            timestamp = plan.start_us + k * KEYFRAME_US
+            timestamp = plan.keyframe_time(k)
             if k:
                 for extra in range(1, plan.sweeps + 1):
                     self._sweep(timestamp - KEYFRAME_US + extra * step, sample, False)
@@ -223,7 +235,7 @@ class SceneRecorder:
                     'timestamp': timestamp,
                     'prev': samples[k - 1] if k else '',
                     'next': samples[k + 1] if k + 1 < len(samples) else '',
-                    'scene_token': self._token('scene'),
+                    'scene_token': self.token('scene'),
                 }
             )
             self.advance()
@@ -239,7 +251,7 @@ class SceneRecorder:
         plan = self.plan
         self.tables['log'].append(
             {
-                'token': self._token('log'),
+                'token': self.token('log'),
                 'logfile': plan.logfile,
                 'vehicle': plan.logfile.split('-')[0],
                 'date_captured': plan.date,
@@ -248,8 +260,8 @@ class SceneRecorder:
         )
         self.tables['scene'].append(
             {
-                'token': self._token('scene'),
-                'log_token': self._token('log'),
+                'token': self.token('scene'),
+                'log_token': self.token('log'),
                 'nbr_samples': len(samples),
                 'first_sample_token': samples[0],
                 'last_sample_token': samples[-1],
@@ -262,7 +274,7 @@ class SceneRecorder:
         for channel, translation, rotation, intrinsic in rows:
             self.tables['calibrated_sensor'].append(
                 {
-                    'token': self._token('calibrated_sensor', channel),
+                    'token': self.token('calibrated_sensor', channel),
                     'sensor_token': token('sensor', channel),
                     'translation': list(translation),
                     'rotation': (np.asarray(rotation) / np.linalg.norm(rotation)).tolist(),
