@@ -1,0 +1,203 @@
+"""The 2DDATA study: commands, resuming, and its statistics against plain numpy. No training: a stand-in writes logs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+SEEDS = [0, 1, 2]
+TRAIN_ROWS = [dict(loss=1.0, time=time, step=step) for step, time in enumerate((9.0, 1.0, 3.0, 2.0, 2.0), 1)]
+
+
+@pytest.fixture
+def study(repo_root: Path, monkeypatch) -> SimpleNamespace:
+    """The project's modules."""
+    monkeypatch.syspath_prepend(str(repo_root / 'projects' / '2DDATA'))
+    import run_study
+    import study_plan
+    import study_runs
+    import study_table
+
+    return SimpleNamespace(
+        plan=study_plan, runs=study_runs, table=study_table, main=run_study, size=study_plan.SIZES['cpu'])  # fmt: skip
+
+
+class Stub:
+    """Writes the log of a training whose IoU follow from its command; counts calls, fails on demand."""
+
+    def __init__(self, study: SimpleNamespace, fail_at: str = '') -> None:
+        self.study, self.fail_at, self.called = study, fail_at, []
+
+    def __call__(self, command: list, work_dir: Path, threads: int) -> object:
+        self.called.append(work_dir.name)
+        if work_dir.name == self.fail_at:
+            raise RuntimeError(f'{work_dir.name} failed')
+        log = work_dir / '20260101_000000' / 'vis_data' / 'scalars.json'
+        log.parent.mkdir(parents=True)
+        rows = [*TRAIN_ROWS, scores_of(self.study, work_dir.name)]
+        log.write_text(''.join(f'{json.dumps(row)}\n' for row in rows))
+        return self.study.runs.Usage(seconds=120.0 + len(self.called), peak_memory_mb=500.0)
+
+
+def scores_of(study: SimpleNamespace, name: str) -> dict:
+    """A validation as ``LidarSegMetric`` logs it; one class occurs nowhere."""
+    rng = np.random.default_rng(sum(map(ord, name)))
+    iou = dict(zip(study.plan.CLASSES, rng.random(16)))
+    iou['trailer'] = float('nan')
+    return dict(miou=float(np.nanmean(list(iou.values()))), step=8, **{f'iou_{name}': v for name, v in iou.items()})
+
+
+def finished(study: SimpleNamespace, folder: Path, variants: list | None = None) -> tuple[object, Stub]:
+    stub = Stub(study)
+    results = study.runs.Results(folder / 'cpu.json', study.size.settings())
+    runs = study.plan.plan(variants or list(study.plan.VARIANTS), SEEDS)
+    study.runs.run_all(study.size, runs, results, folder / 'work', 2, {0: dict(boxes=5)}, stub)
+    return results, stub
+
+
+def test_runs_are_seed_major(study):
+    runs = study.plan.plan(['2dpass', '2ddata'], [3, 4])
+    assert [run.name for run in runs] == ['2dpass_seed3', '2ddata_seed3', '2dpass_seed4', '2ddata_seed4']
+
+
+@pytest.mark.parametrize('size', ['cpu', 'gpu'])
+def test_commands_configure_the_variant(study, size, repo_root, monkeypatch):
+    """Parsed by the real tool's own code: what the training would see."""
+    monkeypatch.syspath_prepend(str(repo_root / 'tools'))
+    from train import parse_args
+
+    from mmfusion_plugin.engine.launch import apply_train_arguments, load_config
+
+    monkeypatch.chdir(repo_root)
+    size = study.plan.SIZES[size]
+    cfgs = {}
+    for name in study.plan.VARIANTS:
+        monkeypatch.setattr(sys, 'argv', study.plan.training_command(size, study.plan.Run(name, 7), Path('w'))[1:])
+        args = parse_args()
+        cfgs[name] = load_config(args)
+        apply_train_arguments(cfgs[name], args)
+    for name, cfg in cfgs.items():
+        assert cfg.randomness.seed == 7 and cfg.work_dir == 'w' and cfg.train_cfg.val_interval == size.epochs
+        assert cfg.train_dataloader.dataset.data_root == cfg.val_dataloader.dataset.data_root == f'{size.data_root}/'
+        assert cfg.default_hooks.checkpoint.save_best is None and cfg.train_cfg.max_epochs == size.epochs
+        assert cfg.val_dataloader.dataset.ann_file == 'nuscenes_infos_val.json', 'every variant faces the same test'
+        ending = f'boxes{name[-1]}.json' if name.startswith('boxes-') else 'train.json'
+        assert cfg.train_dataloader.dataset.ann_file.endswith(ending)
+        for key in ('backbone', 'decode_head'):
+            assert cfg.model[key] == cfgs['lidar-only'].model[key], 'the same 3D network'
+        assert cfg.optim_wrapper == cfgs['lidar-only'].optim_wrapper
+        assert cfg.param_scheduler == cfgs['lidar-only'].param_scheduler
+    assert cfgs['lidar-only'].model.type == 'PointVoxelSegmentor' and cfgs['2dpass'].model.type == 'TwoDPASS'
+    assert cfgs['branch-alone'].model.fusion is None and cfgs['2ddata'].model.fusion is not None
+    assert cfgs['boxes-2'].model == cfgs['2ddata'].model
+
+
+def test_entries_hold_what_was_logged(study, tmp_path):
+    results, _ = finished(study, tmp_path, ['2ddata'])
+    entry = json.loads((tmp_path / 'cpu.json').read_text())['runs'][1]
+    logged = scores_of(study, '2ddata_seed1')
+    assert (entry['variant'], entry['seed']) == ('2ddata', 1)
+    assert entry['iou']['trailer'] is None and entry['iou']['car'] == logged['iou_car']
+    assert entry['interest'] == pytest.approx(np.mean([logged[f'iou_{name}'] for name in (
+        'pedestrian', 'bicycle', 'car', 'truck', 'motorcycle')]))
+    others = [value for key, value in logged.items() if key.startswith('iou_') and key[4:] not in (
+        'pedestrian', 'bicycle', 'car', 'truck', 'motorcycle')]
+    assert len(others) == 11 and entry['other'] == pytest.approx(np.nanmean(others))
+    assert entry['seconds_per_iteration'] == 2.0 and entry['iterations'] == 5
+    assert entry['boxes'] == dict(boxes=5) and entry['peak_memory_mb'] == 500.0
+    assert entry['command'].startswith('python tools/train.py configs/2ddata/')
+    assert results.runs == json.loads((tmp_path / 'cpu.json').read_text())['runs']
+
+
+def test_finished_runs_are_not_repeated(study, tmp_path):
+    _, first = finished(study, tmp_path, ['2dpass'])
+    before = json.loads((tmp_path / 'cpu.json').read_text())['runs']
+    (tmp_path / 'work' / '2ddata_seed0' / 'half').mkdir(parents=True)  # an attempt that was killed
+    _, second = finished(study, tmp_path, ['2dpass', '2ddata'])
+    assert len(first.called) == 3 and sorted(second.called) == [f'2ddata_seed{seed}' for seed in SEEDS]
+    after = json.loads((tmp_path / 'cpu.json').read_text())['runs']
+    assert all(entry in after for entry in before) and len(after) == 6
+    assert not (tmp_path / 'work' / '2ddata_seed0' / 'half').exists()
+    assert [entry['seed'] for entry in after] == [0, 0, 1, 1, 2, 2]
+
+
+def test_a_failure_keeps_what_is_finished(study, tmp_path):
+    results = study.runs.Results(tmp_path / 'cpu.json', study.size.settings())
+    runs = study.plan.plan(['2dpass'], SEEDS)
+    stub = Stub(study, fail_at='2dpass_seed1')
+    with pytest.raises(RuntimeError, match='2dpass_seed1 failed'):
+        study.runs.run_all(study.size, runs, results, tmp_path / 'work', 1, {}, stub)
+    kept = [entry['seed'] for entry in json.loads((tmp_path / 'cpu.json').read_text())['runs']]
+    assert 0 in kept and 1 not in kept
+
+
+def test_other_settings_are_refused(study, tmp_path):
+    finished(study, tmp_path, ['2dpass'])
+    with pytest.raises(ValueError, match=r'cpu.json holds runs of other settings \(epochs\): move it away'):
+        study.runs.Results(tmp_path / 'cpu.json', dict(study.size.settings(), epochs=9))
+
+
+def test_a_real_process_is_measured(study, tmp_path):
+    code = 'import time; block = b"1" * 300_000_000; time.sleep(0.6)'
+    usage = study.runs.train([sys.executable, '-c', code], tmp_path, 1)
+    assert 286 <= usage.peak_memory_mb < 700 and 0 < usage.seconds < 60
+    small = study.runs.train([sys.executable, '-c', 'import time; time.sleep(0.6)'], tmp_path, 1)
+    assert small.peak_memory_mb < 100, 'of this process, neither of its parent nor of the largest so far'
+    with pytest.raises(RuntimeError, match='(?s)status 3.*the reason'):
+        study.runs.train([sys.executable, '-c', 'print("the reason"); raise SystemExit(3)'], tmp_path, 1)
+
+
+def test_table_against_numpy(study, tmp_path):
+    results, _ = finished(study, tmp_path, ['2ddata', '2dpass', 'boxes-1'])
+    runs = [entry for entry in results.runs if (entry['variant'], entry['seed']) != ('boxes-1', 2)]
+    text = study.table.table(runs)
+    rows = {line.split('|')[1].strip(): [cell.strip() for cell in line.split('|')[2:-1]]
+            for line in text.split('\n\n')[0].splitlines()}  # fmt: skip
+    value = {(e['variant'], e['seed']): 100 * np.array([e['miou'], e['interest'], e['other']]) for e in runs}
+    ours = np.array([value['2ddata', seed] for seed in SEEDS])
+    theirs = np.array([value['2dpass', seed] for seed in SEEDS])
+    means, spread = ours.mean(0), ours.std(0, ddof=1)
+    expected = [f'{m:.2f} ± {s:.2f}' for m, s in zip(means, spread)]
+    gain = (ours - theirs)[:, :2]
+    expected += [f'{m:+.2f} ± {s:.2f}' for m, s in zip(gain.mean(0), gain.std(0, ddof=1))]
+    assert rows['2ddata'] == ['0, 1, 2', *expected, '2.00 ± 0.00', rows['2ddata'][-2], '500 ± 0']
+    assert rows['2dpass'][4:6] == ['', ''], 'no difference to itself'
+    pairs = np.array([value['boxes-1', seed] - value['2dpass', seed] for seed in SEEDS[:2]])[:, 0]
+    assert rows['boxes-1'][4] == f'{pairs.mean():+.2f} ± {pairs.std(ddof=1):.2f}', 'paired by seed'
+    assert list(rows)[2:] == ['2dpass', '2ddata', 'boxes-1']
+    assert '±' not in study.table.table(runs[:1]), 'one seed has no spread'
+    assert 'nan' not in text
+
+
+def test_readme_and_picture(study, tmp_path, repo_root, monkeypatch):
+    finished(study, tmp_path)
+    page = tmp_path / 'README.md'
+    page.write_text((repo_root / 'projects/2DDATA/README.md').read_text())
+    (tmp_path / 'results').mkdir()
+    (tmp_path / 'cpu.json').rename(tmp_path / 'results' / 'cpu.json')
+    monkeypatch.setattr(study.main, 'PROJECT', tmp_path)
+    monkeypatch.setattr(sys, 'argv', ['run_study.py', '--table'])
+    monkeypatch.chdir(tmp_path)
+    study.main.main()
+    once = page.read_text()
+    study.main.main()
+    assert page.read_text() == once and once.count('| branch-alone |') == 2
+    pixels = np.asarray(Image.open(tmp_path / 'results/cpu.png').convert('RGB')).reshape(-1, 3)
+    assert len(np.unique(pixels, axis=0)) > 20
+    page.write_text('no markers')
+    with pytest.raises(SystemExit, match='README.md has 0 pairs of the lines'):
+        study.main.main()
+
+
+def test_table_needs_a_run(study, tmp_path, monkeypatch):
+    monkeypatch.setattr(study.main, 'PROJECT', tmp_path)
+    monkeypatch.setattr(sys, 'argv', ['run_study.py', '--table', '--size', 'gpu'])
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match='gpu.json holds no finished run'):
+        study.main.main()
