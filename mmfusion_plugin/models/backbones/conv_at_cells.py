@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-# On a CPU a gathered cell costs about as much as 1 / GATHER_SHARE cells of the dense convolution.
+# Measured on a CPU, forward and backward, for 7 x 7 kernels of 64 and 128 to 256 channels: at this share of cells read
+# the two ways take about the same time.
 GATHER_SHARE = 0.5
 CHUNK_NUMBERS = 2**21  # numbers held of the unfolded map at a time: 8 MB of float32
 
@@ -24,8 +25,8 @@ def conv_at_cells(feature_map: Tensor, weight: Tensor, cells: Tensor, gather: Op
         feature_map: (B, C, h, w) floating. Cheapest in ``torch.channels_last``.
         weight: (O, C, k, k), k odd.
         cells: (n,) int64 ``(image * h + row) * w + column``, each at most once; n may be 0.
-        gather: Take the first way or the second; None chooses the cheaper one by the share of cells read. CUDA's
-            dense convolution is cheap enough to be always chosen there.
+        gather: Take the first way or the second; None chooses the cheaper one by the share of cells read, on a CPU,
+            and the second on CUDA, where the share has not been measured.
 
     Returns:
         (n, O) in the dtype of the map. Differentiable (once) in the map and the weight.
