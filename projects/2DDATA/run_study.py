@@ -63,7 +63,8 @@ def study(args: argparse.Namespace) -> None:
         for command in world_commands(size, args.workers):
             print(show(command), flush=True)
             subprocess.run(command, check=True)
-        boxes = {level: prepare_boxes(size, level) for level in sorted({level_of(run) for run in runs})}
+        levels = sorted({level_of(run) for run in runs} - {None})
+        boxes = {level: prepare_boxes(size, level) for level in levels}
         run_all(size, runs, results, args.work_dir or Path('work_dirs/study', args.size), args.jobs, boxes)
     draw(args.size, results)
 

@@ -141,7 +141,7 @@ def _mean(iou: dict[str, float | None], names: tuple[str, ...]) -> float | None:
     return statistics.fmean(values) if values else None
 
 
-def run_one(size: Size, run: Run, work_dir: Path, threads: int, boxes: dict, runner: Runner) -> dict:
+def run_one(size: Size, run: Run, work_dir: Path, threads: int, boxes: dict | None, runner: Runner) -> dict:
     """Train, and return the run's entry; what an interrupted attempt left is removed first."""
     shutil.rmtree(work_dir, ignore_errors=True)
     work_dir.mkdir(parents=True)
@@ -185,7 +185,7 @@ def run_all(
     print(f'{len(runs) - len(pending)} of {len(runs)} runs are there; {jobs} at once, {threads} threads each')
     with ThreadPoolExecutor(jobs) as pool, tqdm(total=len(runs), initial=len(runs) - len(pending), unit='run') as bar:
         futures = {
-            pool.submit(run_one, size, run, work_dir / run.name, threads, boxes.get(level_of(run), {}), runner): run
+            pool.submit(run_one, size, run, work_dir / run.name, threads, boxes.get(level_of(run)), runner): run
             for run in pending
         }
         try:
@@ -202,6 +202,7 @@ def run_all(
                     results.add(future.result())
 
 
-def level_of(run: Run) -> int:
-    """Level of its training boxes."""
-    return VARIANTS[run.variant].box_level
+def level_of(run: Run) -> int | None:
+    """Level of its training boxes; None where it uses none."""
+    variant = VARIANTS[run.variant]
+    return variant.box_level if variant.system == '2ddata' else None

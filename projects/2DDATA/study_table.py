@@ -13,6 +13,9 @@ from mmfusion_plugin.files import write_text
 from mmfusion_plugin.visualization.style import FAINT, INK, SOFT, new_figure, save_figure
 
 MEANS = {'miou': 'mIoU', 'interest': 'interest', 'other': 'other'}
+BOX_FIGURES = {  # of BoxQuality
+    'recall': 'recall', 'precision': 'precision', 'mean_iou': 'mean IoU of matches', 'class_accuracy': 'right class',
+}
 COLOURS = ('#0969da', '#1a7f37', '#9a6700')
 
 
@@ -52,13 +55,15 @@ def paired_difference(entries: dict[int, dict], reference: dict[int, dict], key:
 
 
 def table(runs: list[dict]) -> str:
-    """Markdown: means over classes and cost of each variant, then IoU of the classes of interest; IoU in percent."""
+    """Markdown: means over classes and cost of each variant; IoU of the classes of interest; figures of the training
+    boxes. IoU in percent."""
     variants = by_variant(runs)
     reference = variants.get(REFERENCE, {})
     cost = 'gpu_memory_mb' if any('gpu_memory_mb' in entry for entry in runs) else 'peak_memory_mb'
     head = ['variant', 'seeds', *MEANS.values(), f'mIoU − {REFERENCE}', f'interest − {REFERENCE}']
     rows = [[*head, 's / iteration', 'min / run', 'MiB']]
     classes = [['variant', *INTEREST]]
+    boxes = [['training boxes of', 'number', *BOX_FIGURES.values()]]
     for name, entries in variants.items():
         row = [name, ', '.join(str(seed) for seed in sorted(entries))]
         row += [Spread.of([entry[key] for entry in entries.values()]).text(100) for key in MEANS]
@@ -70,7 +75,10 @@ def table(runs: list[dict]) -> str:
         rows.append(row)
         ious = [[entry['iou'][label] for entry in entries.values()] for label in INTEREST]
         classes.append([name, *(Spread.of(values).text(100) for values in ious)])
-    return f'{_markdown(rows)}\n\n{_markdown(classes)}'
+        figures = next((entry['boxes'] for entry in entries.values() if entry['boxes']), None)
+        if figures:
+            boxes.append([name, f'{figures["given"]:,}', *(f'{figures[key]:.3f}' for key in BOX_FIGURES)])
+    return '\n\n'.join(_markdown(part) for part in (rows, classes, boxes) if len(part) > 1)
 
 
 def _markdown(rows: list[list[str]]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from PIL import Image
 
 SEEDS = [0, 1, 2]
+BOXES = dict(given=5000, recall=0.912, precision=0.84, mean_iou=0.8, class_accuracy=0.95)
 TRAIN_ROWS = [dict(loss=1.0, time=time, step=step) for step, time in enumerate((9.0, 1.0, 3.0, 2.0, 2.0), 1)]
 
 
@@ -57,7 +59,7 @@ def finished(study: SimpleNamespace, folder: Path, variants: list | None = None)
     stub = Stub(study)
     results = study.runs.Results(folder / 'cpu.json', study.size.settings())
     runs = study.plan.plan(variants or list(study.plan.VARIANTS), SEEDS)
-    study.runs.run_all(study.size, runs, results, folder / 'work', 2, {0: dict(boxes=5)}, stub)
+    study.runs.run_all(study.size, runs, results, folder / 'work', 2, {level: BOXES for level in range(4)}, stub)
     return results, stub
 
 
@@ -110,7 +112,7 @@ def test_entries_hold_what_was_logged(study, tmp_path):
         'pedestrian', 'bicycle', 'car', 'truck', 'motorcycle')]
     assert len(others) == 11 and entry['other'] == pytest.approx(np.nanmean(others))
     assert entry['seconds_per_iteration'] == 2.0 and entry['iterations'] == 5
-    assert entry['boxes'] == dict(boxes=5) and entry['peak_memory_mb'] == 500.0
+    assert entry['boxes'] == BOXES and entry['peak_memory_mb'] == 500.0
     assert entry['command'].startswith('python tools/train.py configs/2ddata/')
     assert results.runs == json.loads((tmp_path / 'cpu.json').read_text())['runs']
 
@@ -141,6 +143,24 @@ def test_other_settings_are_refused(study, tmp_path):
     finished(study, tmp_path, ['2dpass'])
     with pytest.raises(ValueError, match=r'cpu.json holds runs of other settings \(epochs\): move it away'):
         study.runs.Results(tmp_path / 'cpu.json', dict(study.size.settings(), epochs=9))
+
+
+def test_boxes_of_each_level(study, tiny_nuscenes_infos, tmp_path):
+    from study_boxes import prepare_boxes
+
+    for entry in tiny_nuscenes_infos.glob('*.json'):
+        (tmp_path / entry.name).symlink_to(entry)
+    size = dataclasses.replace(study.size, data_root=str(tmp_path))
+    figures = [prepare_boxes(size, level) for level in range(4)]
+    infos = json.loads((tmp_path / 'nuscenes_infos_train.json').read_text())['data_list']
+    count = sum(len(image['boxes_2d']) for entry in infos for image in entry['images'].values())
+    assert figures[0] == dict(given=count, recall=1.0, precision=1.0, mean_iou=1.0, class_accuracy=1.0)
+    for key in ('recall', 'precision', 'mean_iou', 'class_accuracy'):
+        assert all(better[key] > worse[key] for better, worse in zip(figures, figures[1:])), key
+    for level in (1, 2, 3):
+        name = study.plan.training_command(size, study.plan.Run(f'boxes-{level}', 0), tmp_path)
+        named, = (word.split('=')[1] for word in name if 'ann_file' in word)
+        assert (tmp_path / named).is_file()
 
 
 def test_a_real_process_is_measured(study, tmp_path):
@@ -187,7 +207,8 @@ def test_readme_and_picture(study, tmp_path, repo_root, monkeypatch):
     study.main.main()
     once = page.read_text()
     study.main.main()
-    assert page.read_text() == once and once.count('| branch-alone |') == 2
+    assert page.read_text() == once and once.count('| branch-alone |') == 3 and once.count('| 2dpass |') == 2
+    assert '| boxes-3 | 5,000 | 0.912 | 0.840 | 0.800 | 0.950 |' in once
     pixels = np.asarray(Image.open(tmp_path / 'results/cpu.png').convert('RGB')).reshape(-1, 3)
     assert len(np.unique(pixels, axis=0)) > 20
     page.write_text('no markers')
