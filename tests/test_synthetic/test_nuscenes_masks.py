@@ -117,4 +117,4 @@ def test_points_in_masks_have_the_class_of_their_object(masked, tmp_path):
         right[with_masks] = same / held
         assert same > 200
     # Not all: the LiDAR sees past objects that hide others from the camera, and sees them at another moment.
-    assert right[True] > 0.85 and right[True] > right[False] + 0.1, right
+    assert right[True] > 0.8 and right[True] > right[False] + 0.1, right
