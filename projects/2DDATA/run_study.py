@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -73,6 +74,7 @@ def main() -> None:
     """Run the command from the project's folder, where its tools and configs are."""
     args = parse_args()
     os.chdir(ROOT)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit('run_study: stopped; the same command goes on'))
     try:
         study(args)
     except (OSError, ValueError, RuntimeError, subprocess.CalledProcessError) as error:

@@ -12,6 +12,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -41,6 +42,7 @@ class Usage:
 
 
 Runner = Callable[[list, Path, int], Usage]
+STOPPED = threading.Event()  # ends trainings under way when the study itself is ended
 
 
 class Results:
@@ -86,11 +88,12 @@ def train(command: list[str], work_dir: Path, threads: int) -> Usage:
         begin = time.perf_counter()
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
         try:
-            while process.poll() is None:
+            while process.poll() is None and not STOPPED.is_set():
                 peak = _peak_memory(process.pid) or peak
                 time.sleep(0.1)
         finally:
             process.kill()  # nothing where it has ended
+            process.wait()
         seconds = time.perf_counter() - begin
     if process.returncode:
         tail = ''.join(log.read_text().splitlines(keepends=True)[-15:])
@@ -194,6 +197,9 @@ def run_all(
                 results.add(entry)
                 bar.write(f'{futures[future].name}: mIoU {100 * entry["miou"]:.2f}, {entry["seconds"]:.0f} s')
                 bar.update()
+        except (KeyboardInterrupt, SystemExit):
+            STOPPED.set()
+            raise
         finally:
             for future in futures:
                 future.cancel()

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,6 +18,20 @@ from PIL import Image
 
 SEEDS = [0, 1, 2]
 BOXES = dict(given=5000, recall=0.912, precision=0.84, mean_iou=0.8, class_accuracy=0.95)
+STUDY_OF_A_SLEEPER = """
+import sys
+from pathlib import Path
+import run_study, study_plan, study_runs
+
+folder = Path(sys.argv.pop())
+sleeper = 'import os, sys, time; open(sys.argv[1], "w").write(str(os.getpid())); time.sleep(90)'
+study_runs.training_command = lambda *_: [sys.executable, '-c', sleeper, str(folder / 'pid')]
+size = study_plan.SIZES['cpu']
+results = study_runs.Results(folder / 'results.json', size.settings())
+runs = study_plan.plan(['2dpass'], [0])
+run_study.study = lambda _: study_runs.run_all(size, runs, results, folder / 'work', 1, {})
+run_study.main()
+"""
 TRAIN_ROWS = [dict(loss=1.0, time=time, step=step) for step, time in enumerate((9.0, 1.0, 3.0, 2.0, 2.0), 1)]
 
 
@@ -171,6 +189,26 @@ def test_a_real_process_is_measured(study, tmp_path):
     assert small.peak_memory_mb < 100, 'of this process, neither of its parent nor of the largest so far'
     with pytest.raises(RuntimeError, match='(?s)status 3.*the reason'):
         study.runs.train([sys.executable, '-c', 'print("the reason"); raise SystemExit(3)'], tmp_path, 1)
+
+
+def test_stopping_the_study_stops_its_trainings(study, tmp_path, repo_root):
+    command = [sys.executable, '-c', STUDY_OF_A_SLEEPER, str(tmp_path)]
+    environment = {**os.environ, 'PYTHONPATH': str(repo_root / 'projects' / '2DDATA')}
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+    wait_for(lambda: (tmp_path / 'pid').is_file() and (tmp_path / 'pid').read_text())
+    training = int((tmp_path / 'pid').read_text())
+    process.terminate()
+    assert 'run_study: stopped' in process.communicate(timeout=60)[1]
+    with pytest.raises(ProcessLookupError):
+        os.kill(training, 0)
+    assert not (tmp_path / 'results.json').exists()
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)
 
 
 def test_table_against_numpy(study, tmp_path):
