@@ -74,7 +74,7 @@ SIZES = {
         data_root='data/study/nuscenes',
         scenes=14,
         keyframes=4,
-        epochs=7,
+        epochs=8,
         configs={
             'lidar': 'configs/point_voxel/point-voxel-tiny_1xb2-demo_synthetic-nuscenes.py',
             '2dpass': 'configs/2dpass/2dpass-tiny_1xb2-demo_synthetic-nuscenes.py',
