@@ -10,7 +10,7 @@ order, so results repeat bit for bit. ``backend='spconv'`` hands the same rulebo
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Dict, Optional, Tuple, Union
+from typing import Any, Dict, Iterator, Optional, Tuple, Union
 
 import torch
 import torch.nn.functional as F
@@ -198,32 +198,46 @@ class _GatherMatmulSum(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> Tuple[Optional[Tensor], Optional[Tensor], None]:
+    def backward(ctx: Any, grad: Tensor) -> Tuple[Tensor, Optional[Tensor], None]:
         features, weight = ctx.saved_tensors
         book: Rulebook = ctx.rulebook
         grad = grad.contiguous()
-        grad_features = grad_weight = None
-        if ctx.needs_input_grad[0]:
-            grad_features = _accumulate(grad, weight, book, reverse=True)
-        if ctx.needs_input_grad[1]:
-            grad_weight = torch.zeros_like(weight)
-            if book.centre >= 0:
-                grad_weight[:, book.centre] = grad.t() @ features
-            blocks = zip(book.offsets, book.source.split(book.counts), book.target.split(book.counts))
-            for offset, source, target in blocks:
-                grad_weight[:, offset] = grad.index_select(0, target).t() @ features.index_select(0, source)
-        return grad_features, grad_weight, None
+        if not ctx.needs_input_grad[1]:
+            return _accumulate(grad, weight, book, reverse=True), None, None
+        # Both gradients in one pass, so that the rows of ``grad`` are gathered once.
+        grad_weight = torch.zeros_like(weight)
+        products = grad.new_empty((book.source.shape[0], weight.shape[2]))
+        sent = _gather_blocks(features, book.source, book.counts)
+        received = _gather_blocks(grad, book.target, book.counts)
+        for offset, begin, end, product in zip(book.offsets, sent, received, products.split(book.counts)):
+            torch.mm(end, weight[:, offset], out=product)
+            torch.mm(end.t(), begin, out=grad_weight[:, offset])
+        if book.centre >= 0:
+            torch.mm(grad.t(), features, out=grad_weight[:, book.centre])
+        return _sum_products(products, book.by_source, grad, weight, book.centre), grad_weight, None
 
 
 def _accumulate(rows: Tensor, weight: Tensor, book: Rulebook, reverse: bool) -> Tensor:
     """Send rows (V, A) through ``weight`` (A, K, B) along the rulebook's pairs, or against them (``reverse``)."""
     begins, order = (book.target, book.by_source) if reverse else (book.source, book.by_target)
     products = rows.new_empty((begins.shape[0], weight.shape[2]))
-    blocks = zip(book.offsets, begins.split(book.counts), products.split(book.counts))
-    for offset, index, product in blocks:
-        torch.mm(rows.index_select(0, index), weight[:, offset], out=product)
+    gathered = _gather_blocks(rows, begins, book.counts)
+    for offset, begin, product in zip(book.offsets, gathered, products.split(book.counts)):
+        torch.mm(begin, weight[:, offset], out=product)
+    return _sum_products(products, order, rows, weight, book.centre)
+
+
+def _gather_blocks(rows: Tensor, index: Tensor, counts: Tuple[int, ...]) -> Iterator[Tensor]:
+    """Rows of one block of pairs after the other, all in the same memory: the next overwrites the last."""
+    buffer = rows.new_empty((max(counts, default=0), rows.shape[1]))
+    for block in index.split(counts):
+        yield torch.index_select(rows, 0, block, out=buffer[: block.shape[0]])
+
+
+def _sum_products(products: Tensor, order: PairOrder, rows: Tensor, weight: Tensor, centre: int) -> Tensor:
+    """Sum of each voxel's products, and of its own row's where the kernel has a centre."""
     out = sum_rows(products, order)
-    return out.addmm_(rows, weight[:, book.centre]) if book.centre >= 0 else out
+    return out.addmm_(rows, weight[:, centre]) if centre >= 0 else out
 
 
 def _convolve(features: Tensor, weight: Tensor, bias: Optional[Tensor], book: Rulebook, backend: str) -> Tensor:
