@@ -12,9 +12,11 @@ import torch
 from mmdet3d import registry as mmdet3d_registry
 from mmdet3d.registry import MODELS
 from mmdet3d.structures import Det3DDataSample, PointData
+from mmengine.structures import PixelData
 from torch import Tensor, nn
 
 import mmfusion_plugin  # noqa: F401  (registers what is tested)
+from mmfusion_plugin.models.fusion import Neighbourhoods
 from mmfusion_plugin.structures import Boxes2D
 
 CLASSES = 4
@@ -120,12 +122,61 @@ def run_distillation(model: nn.Module) -> Tensor:
     return loss
 
 
+def run_point_backbone(model: nn.Module) -> Tensor:
+    return model([torch.rand(30, 3), torch.rand(20, 3)], torch.randn(50, 4)).square().sum()
+
+
+def run_pixel_backbone(model: nn.Module) -> Tensor:
+    return sum(out.square().sum() for out in model(torch.randn(2, 3, 32, 32)))
+
+
+def neighbourhoods() -> Neighbourhoods:
+    return Neighbourhoods.of_batch([torch.rand(30, 3)], [torch.rand(40, 3)], 6, 6)
+
+
+def run_comparison(model: nn.Module) -> Tensor:
+    out = model(neighbourhoods())
+    return sum(part.square().sum() for part in (out if isinstance(out, tuple) else [out]))
+
+
+def run_aggregation(model: nn.Module) -> Tensor:
+    return model(neighbourhoods(), torch.randn(40, 4)).square().sum()
+
+
+def run_similarity_fusion(model: nn.Module) -> Tensor:
+    return model(torch.randn(30, 4), torch.randn(30, 6), torch.rand(30), torch.zeros(30).long(), 1).square().sum()
+
+
+def run_row_head(model: nn.Module) -> Tensor:
+    return sum(model.loss(model(torch.randn(60, 8)), labels()).values())
+
+
+def run_view_segmentor(model: nn.Module) -> Tensor:
+    data = batch()
+    data['inputs'].update(imgs=[torch.randn(1, 3, 32, 32) for _ in range(2)],
+                          pixel_xyz=[torch.rand(50, 3) * 3 - 1.5 for _ in range(2)],
+                          pixel_index=[torch.arange(50) for _ in range(2)])
+    for sample in data['data_samples']:
+        sample.gt_sem_seg = PixelData(sem_seg=torch.randint(0, CLASSES + 1, (1, 32, 32)))
+    return sum(model(**model.data_preprocessor(data, training=True), mode='loss').values())
+
+
 SEGMENTOR = dict(type='PointVoxelSegmentor', backbone=ENCODER, decode_head=HEAD)
 SIZES = dict(channels=8, num_levels=2, num_classes=CLASSES, hidden=6, ignore_index=CLASSES)
 IMAGE = dict(type='ResNetFCN', depth=18, base_channels=4, channels=8)
 FUSION = dict(type='GatedFusion', **SIZES)
 BRANCH = dict(type='LocalObjectBranch', interest=[(17, 3), (2, 0)], **SIZES)
 TAUGHT = dict(SEGMENTOR, image_backbone=IMAGE, fusion=FUSION)
+POINTNET = dict(type='PointNet2SSG', sa_channels=((6,), (8,)), num_centroids=(16, 8), radii=(0.4, 0.8),
+                max_neighbours=(6, 5), fp_channels=((9,), (7,)))
+POINT_HEAD = dict(type='PointMLPHead', channels=(7,), num_classes=CLASSES, ignore_index=CLASSES)
+POINT_SET = dict(type='PointSetSegmentor', backbone=POINTNET, decode_head=POINT_HEAD)
+UNET = dict(type='UNetResNet34', depth=18, base_channels=4, num_classes=CLASSES)
+AGGREGATION = dict(type='NearestPixelAggregation', in_channels=4, channels=(6,))
+CONTEXTUAL = dict(type='ContextualSimilarity', num_neighbours=6, channels=5, orientation_channels=7)
+MVP = dict(POINT_SET, type='MVPNet', image_backbone=UNET, aggregation=AGGREGATION, freeze_image=False)
+SAF = dict(MVP, type='SAFNet', geometric=dict(type='GeometricSimilarity'), contextual=CONTEXTUAL, num_neighbours=6,
+           fusion=dict(type='SimilarityFusion'), auxiliary_head=dict(type='PointMLPHead', channels=(7,)))
 MODELS_RUN: dict[str, tuple[dict, Callable[[nn.Module], Tensor]]] = {
     'SPVEncoder': (ENCODER, run_encoder),
     'PointSegHead': (dict(HEAD, in_channels=8, num_levels=2), run_head),
@@ -139,6 +190,16 @@ MODELS_RUN: dict[str, tuple[dict, Callable[[nn.Module], Tensor]]] = {
     'TwoDPASS': (dict(TAUGHT, type='TwoDPASS'), run_image_segmentor),
     'TwoDDATA': (dict(TAUGHT, type='TwoDDATA', object_branch=BRANCH), run_image_segmentor),
     'PointVoxelSegmentor': (SEGMENTOR, run_segmentor),
+    'PointNet2SSG': (dict(POINTNET, in_channels=4), run_point_backbone),
+    'UNetResNet34': (UNET, run_pixel_backbone),
+    'PointMLPHead': (dict(POINT_HEAD, in_channels=8), run_row_head),
+    'NearestPixelAggregation': (AGGREGATION, run_aggregation),
+    'GeometricSimilarity': (dict(type='GeometricSimilarity'), run_comparison),
+    'ContextualSimilarity': (CONTEXTUAL, run_comparison),
+    'SimilarityFusion': (dict(type='SimilarityFusion', image_channels=4, point_channels=6), run_similarity_fusion),
+    'PointSetSegmentor': (POINT_SET, run_segmentor),
+    'MVPNet': (MVP, run_view_segmentor),
+    'SAFNet': (SAF, run_view_segmentor),
     'PointVoteTTAModel': (dict(type='PointVoteTTAModel', module=dict(SEGMENTOR, _scope_='mmdet3d')), run_votes),
     'RowBatchNorm1d': (dict(type='RowBatchNorm1d', num_features=3), run_norm),
     'FusionDataPreprocessor': (dict(type='FusionDataPreprocessor'), run_preprocessor),
@@ -152,7 +213,7 @@ OTHERS: dict[str, dict[str, dict]] = {
     },
     'HOOKS': {'NanGuardHook': {}, 'ReproducibleHook': {}, 'SafeCheckpointHook': {},
               'SegmentationPicturesHook': dict(out_dir='pictures')},
-    'METRICS': {'LidarSegMetric': {}},
+    'METRICS': {'LidarSegMetric': {}, 'ScanNetSegMetric': {}},
     'OPTIM_WRAPPERS': {'BFloat16OptimWrapper': dict(optimizer=torch.optim.SGD([nn.Parameter(torch.ones(1))], lr=0.1))},
     # Reads an info file when it is built: tests/test_datasets and tests/test_configs build it on generated data.
     'DATASETS': {'NuScenesLidarSegDataset': dict(lazy_init=True)},

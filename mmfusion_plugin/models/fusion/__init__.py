@@ -1,6 +1,20 @@
 """Modules through which images teach or join points."""
 
+from .contextual_similarity import ContextualSimilarity
 from .gated_fusion import GatedFusion, GatedFusionUnit
+from .geometric_similarity import GeometricSimilarity
 from .local_object_branch import LocalObjectBranch
+from .nearest_pixel_aggregation import NearestPixelAggregation
+from .neighbourhoods import Neighbourhoods
+from .similarity_fusion import SimilarityFusion
 
-__all__ = ['GatedFusion', 'GatedFusionUnit', 'LocalObjectBranch']
+__all__ = [
+    'ContextualSimilarity',
+    'GatedFusion',
+    'GatedFusionUnit',
+    'GeometricSimilarity',
+    'LocalObjectBranch',
+    'NearestPixelAggregation',
+    'Neighbourhoods',
+    'SimilarityFusion',
+]
