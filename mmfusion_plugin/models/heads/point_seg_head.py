@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional
+from itertools import accumulate
+from typing import Any, Dict, Optional
 
+import torch
 from mmdet3d.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
@@ -16,7 +18,7 @@ class PointSegHead(BaseModule):
     """Linear-ReLU-Linear on the features of all scales, per point, with cross entropy and Lovasz-softmax.
 
     The first linear map of a concatenation is a sum of linear maps of its parts, each of which is constant within a
-    voxel: it is evaluated per voxel and then looked up per point.
+    voxel: it is evaluated per voxel, and each point sums the rows of its voxels.
 
     Args:
         in_channels: Width of one level.
@@ -44,7 +46,7 @@ class PointSegHead(BaseModule):
         self.in_channels, self.num_levels, self.num_classes = in_channels, num_levels, num_classes
         self.ignore_index = ignore_index
         self.classifier = nn.Sequential(
-            nn.Linear(in_channels * num_levels, channels), nn.ReLU(), nn.Linear(channels, num_classes)
+            nn.Linear(in_channels * num_levels, channels), nn.ReLU(inplace=True), nn.Linear(channels, num_classes)
         )
         common = dict(ignore_index=ignore_index)
         self.loss_ce = MODELS.build({'type': 'PointCrossEntropyLoss', **common, **(loss_ce or {})})
@@ -55,11 +57,14 @@ class PointSegHead(BaseModule):
         if len(features.levels) != self.num_levels:
             raise ValueError(f'PointSegHead(num_levels={self.num_levels}) was given {len(features.levels)} levels')
         first, activation, second = self.classifier
-        parts: List[Tensor] = list(first.weight.split(self.in_channels, 1))
-        hidden = first.bias
-        for level, part in zip(features.levels, parts):
-            per_voxel = nn.functional.linear(level.fused_features, part)
-            hidden = hidden + per_voxel.index_select(0, level.fused_inverse)
+        parts = first.weight.split(self.in_channels, 1)
+        begins = [0, *accumulate(len(level.fused_features) for level in features.levels)]
+        rows = torch.stack([level.fused_inverse + begin for level, begin in zip(features.levels, begins)], 1)
+        table = torch.cat([
+            nn.functional.linear(level.fused_features, part) for level, part in zip(features.levels, parts)
+        ])  # fmt: skip
+        wide = table.float() if table.dtype in (torch.float16, torch.bfloat16) else table
+        hidden = nn.functional.embedding_bag(rows, wide, mode='sum').to(table.dtype) + first.bias
         return second(activation(hidden))
 
     def loss(self, logits: Tensor, labels: Tensor) -> Dict[str, Tensor]:
