@@ -95,9 +95,11 @@ class PointEncoder(nn.Module):
     def forward(self, features: Tensor, pyramid: VoxelPyramid, last_scale: int, scale: int) -> Tensor:
         """(V_last, C) features at the last scale to (V, C) at the block's scale."""
         halve, back = pyramid.halved_mean(last_scale)
-        context = self.context(halve(features)).index_select(0, back)
         first, activation, second = self.layer_out
-        hidden = activation(first(torch.cat([self.layer_in(features), context], 1)))
+        # A linear map of a concatenation is a sum, whose second part is found once for each 2x2x2.
+        own, around = first.weight.split(features.shape[1], 1)
+        context = nn.functional.linear(self.context(halve(features)), around, first.bias)
+        hidden = activation(nn.functional.linear(self.layer_in(features), own) + context.index_select(0, back))
         return second(pyramid.voxel_mean(last_scale, scale)(hidden))
 
 
@@ -167,7 +169,9 @@ class SPVEncoder(BaseModule):
         self.scales, self.last_scales = tuple(scales), (1, *scales[:-1])
         self.lower, self.upper, self.spatial_shape = tuple(lower), tuple(upper), tuple(spatial_shape)
         self.corner_shift = 0.5 if voxel_centre else 0.0
-        self.point_mlp = nn.Sequential(nn.Linear(in_channels + 6, hidden), nn.ReLU(), nn.Linear(hidden, hidden))
+        self.point_mlp = nn.Sequential(
+            nn.Linear(in_channels + 6, hidden), nn.ReLU(), nn.Linear(hidden, hidden)
+        )
         self.blocks = nn.ModuleList(SPVBlock(hidden, norm_cfg, backend) for _ in scales)
 
     def forward(self, points: List[Tensor]) -> SPVFeatures:
