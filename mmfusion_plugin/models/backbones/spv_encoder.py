@@ -77,19 +77,19 @@ class PointEncoder(nn.Module):
     def __init__(self, channels: int, norm_cfg: NormCfg = None) -> None:
         super().__init__()
         half = channels // 2
-        self.layer_in = nn.Sequential(nn.Linear(channels, channels), nn.LeakyReLU(0.1))
+        self.layer_in = nn.Sequential(nn.Linear(channels, channels), nn.LeakyReLU(0.1, inplace=True))
         self.context = nn.Sequential(
             nn.Linear(channels, half),
-            nn.LeakyReLU(0.1),
+            nn.LeakyReLU(0.1, inplace=True),
             build_norm(norm_cfg, half),
             nn.Linear(half, half),
-            nn.LeakyReLU(0.1),
+            nn.LeakyReLU(0.1, inplace=True),
             build_norm(norm_cfg, half),
             nn.Linear(half, channels),
-            nn.LeakyReLU(0.1),
+            nn.LeakyReLU(0.1, inplace=True),
         )
         self.layer_out = nn.Sequential(
-            nn.Linear(2 * channels, channels), nn.LeakyReLU(0.1), nn.Linear(channels, channels)
+            nn.Linear(2 * channels, channels), nn.LeakyReLU(0.1, inplace=True), nn.Linear(channels, channels)
         )
 
     def forward(self, features: Tensor, pyramid: VoxelPyramid, last_scale: int, scale: int) -> Tensor:
@@ -170,7 +170,7 @@ class SPVEncoder(BaseModule):
         self.lower, self.upper, self.spatial_shape = tuple(lower), tuple(upper), tuple(spatial_shape)
         self.corner_shift = 0.5 if voxel_centre else 0.0
         self.point_mlp = nn.Sequential(
-            nn.Linear(in_channels + 6, hidden), nn.ReLU(), nn.Linear(hidden, hidden)
+            nn.Linear(in_channels + 6, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, hidden)
         )
         self.blocks = nn.ModuleList(SPVBlock(hidden, norm_cfg, backend) for _ in scales)
 

@@ -144,11 +144,12 @@ class SparseBasicBlock(nn.Module):
         self.norm1 = build_norm(norm_cfg, out_channels)
         self.conv2 = SubmanifoldConv3d(out_channels, out_channels, backend=backend)
         self.norm2 = build_norm(norm_cfg, out_channels)
-        self.activation = nn.LeakyReLU(0.1)
+        self.activation = nn.LeakyReLU(0.1, inplace=True)
 
     def forward(self, x: SparseTensor) -> SparseTensor:
         """(V, C_in) features to (V, C_out) on the same voxels."""
         hidden = self.conv1(x)
         hidden = hidden.replace_features(self.activation(self.norm1(hidden.features)))
         main: Tensor = self.norm2(self.conv2(hidden).features)
-        return x.replace_features(self.activation(main + self.shortcut_norm(self.shortcut(x.features))))
+        main += self.shortcut_norm(self.shortcut(x.features))
+        return x.replace_features(self.activation(main))
