@@ -2,5 +2,7 @@
 
 from .lidar_seg_metric import LidarSegMetric
 from .nuscenes_submission import NuScenesSubmissionWriter
+from .scannet_seg_metric import ScanNetSegMetric
+from .scannet_submission import ScanNetSubmissionWriter
 
-__all__ = ['LidarSegMetric', 'NuScenesSubmissionWriter']
+__all__ = ['LidarSegMetric', 'NuScenesSubmissionWriter', 'ScanNetSegMetric', 'ScanNetSubmissionWriter']
