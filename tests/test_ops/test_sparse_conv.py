@@ -93,6 +93,18 @@ def test_gradients() -> None:
     assert torch.autograd.gradcheck(chain, (x.features.clone().requires_grad_(), weight, bias, down, up))
 
 
+@pytest.mark.parametrize('frozen', [0, 1])
+def test_gradient_beside_a_frozen_tensor(frozen: int) -> None:
+    """Features or weight alone: the same gradient as when both are wanted."""
+    x = random_tensor(30, 2)
+    both = x.features.requires_grad_(), torch.randn(3, 3, 3, 3, 2, dtype=torch.float64, requires_grad=True)
+    one = [tensor.detach().requires_grad_(number != frozen) for number, tensor in enumerate(both)]
+    for features, weight in (both, one):
+        submanifold_conv3d(x.replace_features(features), weight).features.square().sum().backward()
+    assert one[frozen].grad is None
+    torch.testing.assert_close(one[1 - frozen].grad, both[1 - frozen].grad, rtol=1e-12, atol=1e-12)
+
+
 def test_no_wrap_around_between_rows_samples_and_faces() -> None:
     """Neighbours in memory only: the end of one row and the start of the next, of one sample and the next."""
     top = [n - 1 for n in SHAPE]
