@@ -92,7 +92,8 @@ class DemoProgress:
 
 def fingerprint(options: DemoOptions, *cfgs: Config) -> str:
     """Digest of what the demo's results depend on: configs, size of the world, number of processes, the package."""
-    parts = (*(cfg.pretty_text for cfg in cfgs), options.scenes, options.keyframes, options.processes, GENERATION, __version__)
+    texts = [cfg.pretty_text for cfg in cfgs]
+    parts = (*texts, options.scenes, options.keyframes, options.processes, GENERATION, __version__)
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
@@ -107,7 +108,8 @@ def stages(options: DemoOptions, data_root: Path) -> list[tuple[str, list[str]]]
 
     def test(weights: str, folder: Path, *more: str) -> list[str]:
         # The baseline's config for both: 2DDATA's network is the same once its training branches are gone.
-        return ['bash', 'tools/dist_test.sh', options.baseline, weights, count, '--work-dir', str(folder / 'test'), *more]
+        out = str(folder / 'test')
+        return ['bash', 'tools/dist_test.sh', options.baseline, weights, count, '--work-dir', out, *more]
 
     return [
         ('generate raw nuScenes data', [
@@ -122,7 +124,7 @@ def stages(options: DemoOptions, data_root: Path) -> list[tuple[str, list[str]]]
         ('train 2DDATA', train(options.config, taught)),
         ('take out what only its training needs', [
             python, 'tools/model_converters/strip_training_branches.py', f'@{taught / "train" / "last_checkpoint"}',
-            str(taught / 'lidar_network.pth'), '--overwrite']),
+            str(taught / 'lidar_network.pth')]),
         ('test it without images and write the submission', test(
             str(taught / 'lidar_network.pth'), taught,
             '--cfg-options', f'test_evaluator.submission_prefix={submission}')),
@@ -170,7 +172,7 @@ def run_demo(options: DemoOptions) -> dict:
         progress.add(title, run_stage(number, total, title, command))
     begin = time.perf_counter()
 
-    print(f'\n[{total - 1}/{total}] score with the official devkit, and the two baselines without a network', flush=True)
+    print(f'\n[{total - 1}/{total}] score with the official devkit, and two baselines without a network', flush=True)
     alone, taught = (newest_scores(options.work_dir / name / 'test') for name in RESULTS[:2])
     devkit = score_submission(data_root, options.work_dir / 'submission')
     baselines = score_baselines(baseline_cfg)
@@ -178,8 +180,9 @@ def run_demo(options: DemoOptions) -> dict:
     scores.check()
 
     print(f'\n[{total}/{total}] draw', flush=True)
-    weights = options.work_dir / '2ddata' / 'lidar_network.pth'
-    pictures = draw_pictures(baseline_cfg, weights, options.work_dir / 'pictures', options.work_dir / '2ddata' / 'train')
+    taught_dir = options.work_dir / '2ddata'
+    weights = taught_dir / 'lidar_network.pth'
+    pictures = draw_pictures(baseline_cfg, weights, options.work_dir / 'pictures', taught_dir / 'train')
     progress.add('score and draw', time.perf_counter() - begin)
     summary = dict(
         miou=scores.miou, devkit_miou=scores.devkit_miou, lidar_only_miou=alone['miou'], submission_valid=True,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
+import runpy
 import sys
 from pathlib import Path
 
@@ -82,6 +84,30 @@ def test_fingerprint_follows_world_and_config(repo_root):
         cfg.train_cfg.max_epochs += 1
         marks.append(demo.fingerprint(options, *cfgs))
     assert len(set(marks)) == 4
+
+
+def test_every_stage_is_a_command_that_its_tool_accepts(repo_root, monkeypatch):
+    """Each tool reads its arguments; the shell launchers hand theirs to tools/train.py and tools/test.py."""
+    parse_args = argparse.ArgumentParser.parse_args
+
+    class Accepted(Exception):
+        pass
+
+    def parse_and_stop(parser: argparse.ArgumentParser) -> None:
+        parse_args(parser)
+        raise Accepted
+
+    monkeypatch.setattr(argparse.ArgumentParser, 'parse_args', parse_and_stop)
+    behind = {'tools/dist_train.sh': 'tools/train.py', 'tools/dist_test.sh': 'tools/test.py'}
+    planned = demo.stages(demo.DemoOptions(TAUGHT, ALONE, Path('work')), Path('data'))
+    for title, (_, tool, *arguments) in planned:
+        if tool in behind:
+            tool, place = behind[tool], 1 if 'train' in tool else 2
+            assert arguments.pop(place).isdigit(), title
+        monkeypatch.setattr(sys, 'argv', [tool, *arguments])
+        with pytest.raises(Accepted):
+            runpy.run_path(str(repo_root / tool), run_name='__main__')
+    assert len({title for title, _ in planned}) == len(planned)
 
 
 @pytest.mark.slow

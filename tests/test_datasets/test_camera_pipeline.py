@@ -70,19 +70,33 @@ def test_matches_and_boxes_follow_every_step(cfg, tiny_nuscenes_infos, num_views
 
 
 def test_testing_opens_no_image(cfg, tiny_nuscenes_infos, tmp_path):
-    """With all images deleted the model is tested as before; training fails and names the file that is missing."""
+    """With all images deleted the model is validated and tested as before; training names the file that is missing."""
     root = tmp_path / 'nuscenes'
     shutil.copytree(tiny_nuscenes_infos, root, ignore=shutil.ignore_patterns('CAM_*', '*.jpg'))
     assert not list(root.rglob('*.jpg'))
     scores = []
     for number, folder in enumerate((root, tiny_nuscenes_infos)):
         local = Config.fromfile(cfg.filename)
-        local.merge_from_dict({'test_dataloader.dataset.data_root': f'{folder}/', 'test_dataloader.num_workers': 0,
-                               'test_dataloader.persistent_workers': False})
+        for split in ('val', 'test'):
+            loader = {'dataset.data_root': f'{folder}/', 'num_workers': 0, 'persistent_workers': False}
+            local.merge_from_dict({f'{split}_dataloader.{key}': value for key, value in loader.items()})
+        local.default_hooks.checkpoint.save_best = None
         local.update(work_dir=str(tmp_path / f'work{number}'), launcher='none', log_level='WARNING')
         local.experiment_name = f'{tmp_path.name}_{number}'
-        scores.append(launch.build_runner(local).test())
+        runner = launch.build_runner(local)
+        scores.append([runner.val(), runner.test()])
     np.testing.assert_equal(scores[0], scores[1])
     dataset = training_set(cfg, root, 1)
     with pytest.raises(Exception, match=r'CAM_\w+.*\.jpg'):
         dataset[0]
+
+
+CONFIGS = sorted(Path(__file__).resolve().parents[2].glob('configs/2d*/*.py'))
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
+def test_only_training_loads_images(path):
+    cfg = Config.fromfile(path)
+    assert 'LoadCameraImages' in str(cfg.train_dataloader)
+    for loader in (cfg.val_dataloader, cfg.test_dataloader, cfg.tta_pipeline):
+        assert 'LoadCameraImages' not in str(loader)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Sequence
+from typing import Any, Dict, List, Sequence
 
 import pytest
 import torch
 from mmdet3d.registry import MODELS
+from mmengine.config import Config
 from torch import Tensor, nn
 
 from mmfusion_plugin.models.fusion.seen_points import SeenPoints
@@ -79,8 +80,10 @@ def test_every_parameter_learns(kind, views, expected):
         assert parameter.grad.any() or parameter.ndim == 1, name
 
 
-@pytest.mark.parametrize('case', ['nothing seen', 'no boxes', 'boxes of others', 'all ignored', 'one point', 'no points',
-                                  'all outside', 'one empty sample'])  # fmt: skip
+@pytest.mark.parametrize('case', [
+    'nothing seen', 'no boxes', 'boxes of others', 'all ignored', 'one point', 'no points', 'all outside',
+    'one empty sample',
+])  # fmt: skip
 def test_losses_are_total(case):
     model = build().train()
     sizes = {'one point': (1,), 'no points': (0, 0), 'one empty sample': (80, 0)}.get(case, (80, 60))
@@ -128,14 +131,79 @@ def test_branch_alone():
     losses = losses_of(model, image_batch((90, 70)))
     assert set(losses) == {'loss_ce', 'loss_lovasz'} | OBJECT
     assert not any(name.startswith('fusion') for name, _ in model.named_parameters())
+    sum(losses.values()).backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
 
 
-def test_size_that_2ddata_adds():
-    """The paper: 4.4 M on top of the 45.6 M of the 3D network."""
-    fusion = MODELS.build(dict(type='GatedFusion'))
-    branch = MODELS.build(dict(type='LocalObjectBranch'))
-    added = sum(p.numel() for module in (fusion, branch) for p in module.parameters())
-    assert abs(added - 4.4e6) < 0.1e6
+@pytest.mark.parametrize('config, total', [
+    ('point_voxel/point-voxel', 45_614_736), ('2dpass/2dpass', 74_244_448), ('2ddata/2ddata', 76_442_032),
+])  # fmt: skip
+def test_sizes_of_the_shipped_configs(repo_root, config, total):
+    """2DPASS: 45.6 M of the 3D network, 26.4 M of the image network; 2DDATA: 4.4 M for fusion and branch."""
+    model = MODELS.build(Config.fromfile(repo_root / f'configs/{config}_4xb8-80e_nuscenes-lidarseg.py').model)
+    size = {name: sum(p.numel() for p in module.parameters()) for name, module in model.named_children()}
+    assert sum(size.values()) == total
+    assert size['backbone'] + size['decode_head'] == 45_614_736
+    if config.startswith('2ddata'):
+        assert abs(size['fusion'] + size['object_branch'] - 4.4e6) < 0.1e6
+
+
+class Listener(nn.Module):
+    """Stands for a branch and keeps what it is given."""
+
+    def loss(self, *given: Any) -> Dict[str, Tensor]:
+        self.given = given
+        return {}
+
+
+def test_branches_are_given_the_right_rows():
+    """Two samples of three views, points outside the volume among them: every row against a loop over the samples."""
+    model = build(backbone=dict(type='SPVEncoder', hidden=HIDDEN, scales=[2, 4, 8, 16, 16, 16], **VOLUME),
+                  decode_head=dict(type='PointSegHead', channels=6, num_classes=CLASSES, ignore_index=CLASSES)).train()
+    model.fusion, model.object_branch = Listener(), Listener()
+    maps: List[Tensor] = []
+    model.image_backbone.register_forward_hook(lambda module, args, out: maps.extend([*out, *args]))
+    levels: List[Any] = []
+    model.backbone.register_forward_hook(lambda module, args, out: levels.extend(out.levels))
+    data = image_batch((50, 40), views=3)
+    for points in data['inputs']['points']:
+        points[::7, 2] += 50  # leaves the volume
+    losses_of(model, data)
+
+    rows = []  # sample, image, pixel, label, xyz of each seen pair; xyz and label of each point
+    points, first = [], 0
+    for number, (cloud_, pixels, sample) in enumerate(
+        zip(data['inputs']['points'], data['inputs']['pixels'], data['data_samples'])
+    ):
+        for point, seen, label in zip(cloud_, pixels, sample.gt_pts_seg.pts_semantic_mask):
+            if point[2] > 10:
+                continue
+            rows += [(first, 3 * number + view, seen[view], label) for view in range(3) if seen[view, 0] >= -0.5]
+            points.append((number, point[:3], label))
+            first += 1
+    voxels, inverse, image_features, labels, seen = model.fusion.given
+    assert labels.tolist() == [int(label) for *_, label in points]
+    assert seen.tolist() == [row[0] for row in rows]
+    *read, images, pixels, image_index = maps
+    assert images.shape == (6, 3, HEIGHT, WIDTH)
+    assert image_index.tolist() == [row[1] for row in rows]
+    assert torch.equal(pixels, torch.stack([row[2] for row in rows]))
+    assert [next(i for i, one in enumerate(read) if one is level) for level in image_features] == [0, 1, 2, 3, 3, 3]
+    shape, lower = torch.tensor(VOLUME['spatial_shape']), torch.tensor(VOLUME['lower'])
+    extent = torch.tensor(VOLUME['upper']) - lower
+    for level, last in zip(levels, (1, 2, 4, 8, 16, 16)):
+        for (number, xyz, _), voxel in zip(points, level.voxel_inverse.tolist()):
+            grid = (torch.ceil(shape / last) * (xyz - lower) / extent).long().tolist()
+            assert level.voxel_coordinates[voxel].tolist() == [number, *grid]
+    assert all(one is level.voxel_features for one, level in zip(voxels, levels))
+    assert all(one is level.voxel_inverse for one, level in zip(inverse, levels))
+
+    features, image_features, labels, pixels, image, boxes = model.object_branch.given
+    assert labels.tolist() == [int(row[3]) for row in rows] and image.tolist() == [row[1] for row in rows]
+    assert torch.equal(pixels, torch.stack([row[2] for row in rows])) and len(boxes) == 12
+    for one, level in zip(features, levels):
+        expected = torch.stack([level.voxel_features[level.voxel_inverse[row[0]]] for row in rows])
+        assert torch.equal(one, expected)
 
 
 def test_seen_points_are_pairs():
@@ -161,5 +229,11 @@ def test_clear_errors():
         losses_of(model, data)
     with pytest.raises(ValueError, match=r"TwoDDATA is trained with images, and the batch lacks \['imgs', 'pixels'\]"):
         losses_of(model, batch([cloud(20)]))
+    with pytest.raises(ValueError, match='TwoDPASS without fusion trains an image network for nobody'):
+        build('TwoDPASS', fusion=None)
+    with pytest.raises(ValueError, match='TwoDDATA needs a fusion or an object_branch'):
+        build(fusion=None, object_branch=None)
+    with pytest.raises(ValueError, match=r'read image maps of strides \[2, 4\], but the image backbone makes \(2, 4'):
+        build(image_backbone=dict(IMAGE, strides=(2, 4, 8)))
     with pytest.raises(ValueError, match=r'strides must be some of \(2, 4, 8, 16\) in this order, got \(3, 6\)'):
         build(backbone=dict(type='SPVEncoder', hidden=HIDDEN, scales=[3, 6, 6], **VOLUME))

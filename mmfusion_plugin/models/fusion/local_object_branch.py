@@ -13,7 +13,7 @@ from mmfusion_plugin.models.losses.weight_schedule import WeightSchedule
 from mmfusion_plugin.structures import Boxes2D
 
 from .class_embedding import NUSCENES_INTEREST, ClassEmbedding
-from .gated_fusion import GatedFusionUnit, classifier
+from .gated_unit import GatedFusionUnit, classifier
 from .points_in_boxes import merge_overlapping, pairs_in_boxes
 
 EMBEDDINGS = {'interest': NUSCENES_INTEREST, 'classes': None}
@@ -25,9 +25,9 @@ OVERLAPS = ('max', 'nearest', 'mean')
 class LocalObjectBranch(BaseModule):
     """Points that lie in a 2D box learn what the box says, at each scale of any point network; for training only.
 
-    Per scale a head labels the points from their 3D features (``loss_object_point``). Their vectors in a class embedding
-    are compared with those of the boxes around them; the cosine weighs the 3D features, which are then fused with the
-    image's. A second head labels the fused features (``loss_object_fused``) and teaches the first
+    Per scale a head labels the points from their 3D features (``loss_object_point``). Their vectors in a class
+    embedding are compared with those of the boxes around them; the cosine weighs the 3D features, which are then fused
+    with the image's. A second head labels the fused features (``loss_object_fused``) and teaches the first
     (``loss_object_kl``). One more head labels the fused features of all scales (``loss_object_all``).
 
     The paper's text does not settle all of it; what it leaves open is an option here, and the default is ours:
@@ -47,7 +47,7 @@ class LocalObjectBranch(BaseModule):
             which detected boxes lack), that of the ``'nearest'`` box, or the ``'mean'``.
         activation: Of the similarity: ``'raw'`` (the paper's formula), ``'relu'`` or ``'sigmoid'``.
         min_visibility: Least visibility 0..4 of the boxes (:class:`Boxes2D`); 0, the default, leaves none out, as the
-            devkit's export of 2D boxes.
+            devkit's export of 2D boxes. From 1 on boxes of unknown visibility go too: all that a detector found.
         image_skip: Of the fusion (:class:`GatedFusionUnit`).
         seg_weight: Weight of the fused heads' mean over scales.
         point_weight: Weight of the 3D heads' mean over scales (2DPASS sums such heads; here few points are at stake).
@@ -82,10 +82,14 @@ class LocalObjectBranch(BaseModule):
     ) -> None:
         super().__init__(init_cfg)
         for name, value, known in (
-            ('embedding', embedding, EMBEDDINGS), ('overlap', overlap, OVERLAPS), ('activation', activation, ACTIVATIONS)
-        ):  # fmt: skip
+            ('embedding', embedding, EMBEDDINGS),
+            ('overlap', overlap, OVERLAPS),
+            ('activation', activation, ACTIVATIONS),
+        ):
             if value not in known:
                 raise ValueError(f'{name} must be one of {", ".join(known)}, got {value!r}')
+        if min_visibility not in range(5):
+            raise ValueError(f'min_visibility must be a level 0 to 4, got {min_visibility!r}')
         if interest is not None and embedding != 'interest':
             raise ValueError(f"interest={interest} belongs to embedding='interest', not to {embedding!r}")
         self.overlap, self.activation, self.min_visibility = overlap, activation, min_visibility
@@ -97,7 +101,8 @@ class LocalObjectBranch(BaseModule):
         self.point_heads = nn.ModuleList(classifier(channels, hidden, num_classes) for _ in levels)
         self.fused_heads = nn.ModuleList(classifier(channels, hidden, num_classes) for _ in levels)
         self.all_head = classifier(num_levels * channels, hidden, num_classes)
-        self.loss_seg = MODELS.build({'type': 'PointSegmentationLoss', 'ignore_index': ignore_index, **(loss_seg or {})})
+        seg = {'type': 'PointSegmentationLoss', 'ignore_index': ignore_index}
+        self.loss_seg = MODELS.build({**seg, **(loss_seg or {})})
         self.loss_kl = MODELS.build({'type': 'KLDistillationLoss', 'reduction': kl_reduction})
 
     def loss(

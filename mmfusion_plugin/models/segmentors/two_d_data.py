@@ -29,8 +29,8 @@ class TwoDDATA(TwoDPASS):
         decode_head: Config of the head.
         image_backbone: Config of the image network.
         fusion: Config of the fusion of the whole image, or None.
-        object_branch: Config of the branch (``LocalObjectBranch``), or None; sizes follow the encoder and the head where
-            they are not given.
+        object_branch: Config of the branch (``LocalObjectBranch``), or None; sizes follow the encoder and the head
+            where they are not given.
         data_preprocessor: Config of the data preprocessor.
         init_cfg: Of mmengine's ``BaseModule``.
     """
@@ -48,6 +48,8 @@ class TwoDDATA(TwoDPASS):
         init_cfg: Optional[Dict[str, Any]] = None,
     ) -> None:
         super().__init__(backbone, decode_head, image_backbone, fusion, data_preprocessor, init_cfg)
+        if fusion is None and object_branch is None:
+            raise ValueError('TwoDDATA needs a fusion or an object_branch: without both, use PointVoxelSegmentor')
         self.object_branch = self._build_branch(object_branch)
 
     def branch_losses(
@@ -66,7 +68,7 @@ class TwoDDATA(TwoDPASS):
         losses = super().branch_losses(features, image_features, labels, seen, batch_data_samples)
         if self.object_branch is None:
             return losses
-        points = [level.voxel_features[level.voxel_inverse[seen.point]] for level in features.levels]
+        points = [level.voxel_features.index_select(0, level.voxel_inverse[seen.point]) for level in features.levels]
         boxes = boxes_of_batch(batch_data_samples, seen.num_views).to(seen.pixels.device)
         seen_labels = labels[seen.point]
         losses.update(self.object_branch.loss(points, image_features, seen_labels, seen.pixels, seen.image, boxes))

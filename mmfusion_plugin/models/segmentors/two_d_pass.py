@@ -30,7 +30,8 @@ class TwoDPASS(PointVoxelSegmentor):
         image_backbone: Config of the image network (``ResNetFCN``). Each 3D scale is joined by the map of its own
             stride, scales beyond 16 by that of 16; ``channels`` and ``strides`` follow the encoder.
         fusion: Config of the fusion (``GatedFusion``); ``channels``, ``num_levels``, ``num_classes`` and
-            ``ignore_index`` follow the encoder and the head where they are not given. None: no fusion.
+            ``ignore_index`` follow the encoder and the head where they are not given. None: for subclasses with a
+            branch of their own.
         data_preprocessor: Config of the data preprocessor.
         init_cfg: Of mmengine's ``BaseModule``.
     """
@@ -47,11 +48,17 @@ class TwoDPASS(PointVoxelSegmentor):
         init_cfg: Optional[Dict[str, Any]] = None,
     ) -> None:
         super().__init__(backbone, decode_head, data_preprocessor, init_cfg)
+        if fusion is None and type(self) is TwoDPASS:
+            raise ValueError('TwoDPASS without fusion trains an image network for nobody: use PointVoxelSegmentor')
         wanted = [min(scale, COARSEST_STRIDE) for scale in self.backbone.scales]
-        strides = sorted(set(wanted))
-        self.image_levels = [strides.index(stride) for stride in wanted]
-        follow = {'channels': self.backbone.hidden, 'strides': strides}
+        follow = {'channels': self.backbone.hidden, 'strides': sorted(set(wanted))}
         self.image_backbone = MODELS.build({**follow, **image_backbone})
+        if set(wanted) != set(self.image_backbone.strides):
+            raise ValueError(
+                f'3D scales {self.backbone.scales} read image maps of strides {sorted(set(wanted))}, but the image '
+                f'backbone makes {self.image_backbone.strides}: leave its strides out, they follow the scales'
+            )
+        self.image_levels = [self.image_backbone.strides.index(stride) for stride in wanted]
         self.fusion = self._build_branch(fusion)
 
     def _build_branch(self, cfg: Optional[Dict[str, Any]]) -> Optional[torch.nn.Module]:
