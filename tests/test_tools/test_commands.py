@@ -154,3 +154,15 @@ def test_make_synthetic(command, tmp_path):
     sweep, = (row for row in rows if row['token'] == label.name[:32])
     assert np.fromfile(tmp_path / sweep['filename'], np.float32).size == 5 * np.fromfile(label, np.uint8).size
     assert all((tmp_path / row['filename']).is_file() for row in rows if row['is_key_frame'])
+
+
+@pytest.mark.slow
+def test_benchmark_of_the_segmentors(command, tiny_nuscenes_infos, tmp_path):
+    """Parts add up to the step, and a network that learns from images predicts without them."""
+    info, out = tiny_nuscenes_infos / 'nuscenes_infos_val.json', tmp_path / 'speed.json'
+    text = command('benchmarks/segmentors.py', '--info', info, '--models', '2ddata', '--hidden', 8, '--steps', 1,
+                   '--device', 'cpu', '--out', out)
+    assert 'core s' in text and '2D branch' in text
+    numbers = json.loads(out.read_text())['2ddata']
+    assert numbers['train']['least_s'] > numbers['predict']['least_s'] > 0
+    assert numbers['train']['parts']['2D branch'] > 0 and '2D branch' not in numbers['predict']['parts']

@@ -24,7 +24,6 @@ from mmfusion_plugin.ops import sparse_conv
 from mmfusion_plugin.structures import Boxes2D, PointPixelMatch
 
 ROOT = Path(__file__).resolve().parents[2]
-KEYFRAME = ROOT.parent / 'shared' / 'data' / 'nuscenes_keyframe' / 'info.json'
 CONFIGS = {'lidar': 'point_voxel_segmentor', '2dpass': 'two_d_pass', '2ddata': 'two_d_data'}
 CAMERA, IMAGE_SIZE = 'CAM_FRONT', (400, 240)  # 2DPASS's width and height on nuScenes
 # Stand-ins for labels the keyframe lacks, by height above the sensor in metres: only their number matters for speed.

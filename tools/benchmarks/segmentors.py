@@ -22,7 +22,7 @@ from typing import Any, Callable, NamedTuple
 
 import torch
 from mmengine.runner import autocast
-from segmentor_cases import CONFIGS, KEYFRAME, build_model, build_optimiser, charge_parts, keyframe_batch
+from segmentor_cases import CONFIGS, build_model, build_optimiser, charge_parts, keyframe_batch
 from stopwatch import Stopwatch
 
 from mmfusion_plugin.files import write_text
@@ -32,8 +32,8 @@ PARTS = (
     'backward, other', 'optimiser', 'rest',
 )  # fmt: skip
 EXAMPLES = """examples:
-  python tools/benchmarks/segmentors.py                              # all models, on the keyframe in ../shared
-  python tools/benchmarks/segmentors.py --models lidar --hidden 64   # a narrow one
+  python tools/benchmarks/segmentors.py --info keyframe/info.json                              # all models
+  python tools/benchmarks/segmentors.py --info keyframe/info.json --models lidar --hidden 64   # a narrow one
   python tools/benchmarks/segmentors.py --info data/nuscenes/nuscenes_infos_val.json --amp --device cuda
 """
 
@@ -54,7 +54,7 @@ def main() -> None:
         description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('--models', nargs='+', choices=CONFIGS, default=list(CONFIGS), help='which (default: all)')
-    parser.add_argument('--info', default=str(KEYFRAME), help='info file whose first entry is used (%(default)s)')
+    parser.add_argument('--info', required=True, help='info file; its first entry is the sweep')
     parser.add_argument('--hidden', type=int, default=256, help='width of the encoder (%(default)s)')
     parser.add_argument('--steps', type=int, default=3, help='timed steps, after an untimed one (%(default)s)')
     parser.add_argument('--amp', action='store_true', help='float16 on CUDA, bfloat16 on a CPU')
@@ -88,11 +88,12 @@ def measure(job: Job) -> dict[str, dict[str, Any]]:
     model = build_model(job.model, job.hidden, job.device)
     optimiser = build_optimiser(model, job.amp)
     batch = keyframe_batch(job.info)
+    points_alone = {**batch, 'inputs': {'points': batch['inputs']['points']}}
     watch = Stopwatch(clock(job.device))
 
     def predict() -> None:
         with torch.no_grad(), autocast(enabled=job.amp):
-            model.test_step(batch)
+            model.test_step(points_alone)
 
     def train() -> None:
         model.train_step(batch, optimiser)
