@@ -200,6 +200,7 @@ MODELS_RUN: dict[str, tuple[dict, Callable[[nn.Module], Tensor]]] = {
     'PointSetSegmentor': (POINT_SET, run_segmentor),
     'MVPNet': (MVP, run_view_segmentor),
     'SAFNet': (SAF, run_view_segmentor),
+    'ViewSegmentor': (dict(type='ViewSegmentor', image_backbone=UNET, ignore_index=CLASSES), run_view_segmentor),
     'PointVoteTTAModel': (dict(type='PointVoteTTAModel', module=dict(SEGMENTOR, _scope_='mmdet3d')), run_votes),
     'RowBatchNorm1d': (dict(type='RowBatchNorm1d', num_features=3), run_norm),
     'FusionDataPreprocessor': (dict(type='FusionDataPreprocessor'), run_preprocessor),

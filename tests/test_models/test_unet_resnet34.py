@@ -49,7 +49,7 @@ def plain(state: Dict[str, Tensor], images: Tensor) -> List[Tensor]:
     return [x, F.conv2d(x, state['classifier.weight'], state['classifier.bias'])]
 
 
-@pytest.mark.parametrize('height, width', [(32, 48), (30, 40), (17, 33)])
+@pytest.mark.parametrize('height, width', [(32, 16), (17, 30)])
 def test_parity_with_the_plain_form(height, width):
     model = build().eval()
     images = torch.randn(2, 3, height, width, dtype=torch.float64, requires_grad=True)

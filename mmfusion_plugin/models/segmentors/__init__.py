@@ -7,6 +7,7 @@ from .point_voxel import PointVoxelSegmentor
 from .safnet import SAFNet
 from .two_d_data import TwoDDATA
 from .two_d_pass import TwoDPASS
+from .view_segmentor import ViewSegmentor
 
 __all__ = [
     'MVPNet',
@@ -16,4 +17,5 @@ __all__ = [
     'SAFNet',
     'TwoDDATA',
     'TwoDPASS',
+    'ViewSegmentor',
 ]

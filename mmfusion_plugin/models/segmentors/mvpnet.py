@@ -136,14 +136,16 @@ class MVPNet(PointSetSegmentor):
         if not self.freeze_image:
             losses['loss_unprojected'] = self.unprojected_weight * self._unprojected_loss(pair, row_logits, labels)
             if self.image_weight:
-                pixel_labels = _pixel_labels(maps[1], batch_data_samples)
-                logits = maps[1].movedim(1, -1).flatten(0, -2)
-                losses['loss_image'] = self.image_weight * self.loss_image(logits, pixel_labels)
+                losses['loss_image'] = self.image_weight * self._image_loss(maps[1], batch_data_samples)
         return losses
 
     def further_losses(self, labels: Tensor, *features: Tensor) -> Dict[str, Tensor]:
         """Losses on what ``fuse`` returns beside the features for the head."""
         return {}
+
+    def _image_loss(self, logits: Tensor, samples: SampleList) -> Tensor:
+        """Cross entropy of the (B * V, classes, H, W) logits of all pixels."""
+        return self.loss_image(logits.movedim(1, -1).flatten(0, -2), pixel_labels(logits, samples))
 
     def _unprojected_loss(self, pair: Neighbourhoods, logits: Tensor, labels: Tensor) -> Tensor:
         """Cross entropy of the nearest pixel's (M, classes) logits against the points' labels, where it is near."""
@@ -154,15 +156,26 @@ class MVPNet(PointSetSegmentor):
         return self.loss_image(logits.index_select(0, nearest[near]), labels[points[near]])
 
 
-def _pixel_labels(logits: Tensor, samples: SampleList) -> Tensor:
-    """(B * V * H * W,) int64 labels of all pixels of the batch."""
+def pixel_labels(logits: Tensor, samples: SampleList) -> Tensor:
+    """Labels of all pixels of the batch.
+
+    Args:
+        logits: (B * V, classes, H, W), whose pixels they are.
+        samples: With ``gt_sem_seg.sem_seg`` (V, H, W).
+
+    Returns:
+        (B * V * H * W,) int64.
+
+    Raises:
+        ValueError: They are missing or of another size.
+    """
     if not len(logits):
         return torch.zeros(0, dtype=torch.long, device=logits.device)
     missing = [number for number, sample in enumerate(samples) if 'gt_sem_seg' not in sample]
     if missing:
         raise ValueError(
-            f'samples {missing} of the batch have no gt_sem_seg: load the labels of the images in the pipeline, or set '
-            'image_weight=0'
+            f'samples {missing} of the batch have no gt_sem_seg: load the labels of the images in the pipeline, or '
+            '(MVPNet, SAFNet) set image_weight=0'
         )
     labels = torch.cat([sample.gt_sem_seg.sem_seg for sample in samples]).long()
     if labels.shape != (len(logits), *logits.shape[2:]):
