@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import shutil
 import time
-from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Sequence, Union
 
@@ -16,10 +13,10 @@ import numpy as np
 from tqdm import tqdm
 
 from mmfusion_plugin.files import write_bytes
-from mmfusion_plugin.synthetic import raycast
 from mmfusion_plugin.synthetic.nuscenes_masks import MASK_FILE, join_masks, mask_part_path, record_masks
 from mmfusion_plugin.synthetic.nuscenes_scene import ScenePlan, SceneRecorder, part_path
 from mmfusion_plugin.synthetic.nuscenes_tables import SCENE_TABLES, fixed_tables, token, write_json
+from mmfusion_plugin.synthetic.recording import claim_folder, record_all
 
 VERSIONS = ('v1.0-trainval', 'v1.0-mini', 'v1.0-test')
 LOCATIONS = ('singapore-onenorth', 'boston-seaport', 'singapore-queenstown', 'singapore-hollandvillage')
@@ -78,85 +75,8 @@ def _plans(names: Sequence[str], keyframes: int, seed: int, version: str, sweeps
     return plans
 
 
-def _claim(root: Path, version: str, settings: Dict[str, Any]) -> None:
-    """Marks the folder as ours, or says why it cannot be used."""
-    stamp = root / f'synthetic_{version}.json'
-    if not stamp.is_file():
-        if root.exists() and any(root.iterdir()) and not list(root.glob('synthetic_v1.0-*.json')):
-            raise FileExistsError(f'{root} is not empty and was not made by this generator; choose an empty folder')
-        write_json(stamp, settings)
-        return
-    found = json.loads(stamp.read_text())
-    remedy = f'choose another folder, or remove {root} to make it anew'
-    if found.get('generation') != settings['generation']:
-        raise FileExistsError(
-            f'{root} was made by generation {found.get("generation")} of this generator, which is now at generation '
-            f'{settings["generation"]} and draws other streets; {remedy}'
-        )
-    different = [name for name in settings if found.get(name) != settings[name]]
-    if different:
-        listed = '; '.join(f'{k}: {_brief(found.get(k))} there, {_brief(settings[k])} asked' for k in different)
-        raise FileExistsError(
-            f'{root} holds a {version} world of other settings ({listed}); give its settings, {remedy}'
-        )
-
-
-def _brief(value: Any) -> str:
-    """A setting in a message: a list of scene names by its length and ends."""
-    return f'{len(value)} ({value[0]} to {value[-1]})' if isinstance(value, list) and value else repr(value)
-
-
-_DONE: Any = None
-
-
-def _start_worker(done: Any) -> None:
-    global _DONE
-    _DONE = done
-    cv2.setNumThreads(1)
-
-
 def _record_scene(root: Path, plan: ScenePlan, advance: Callable[[], None]) -> None:
     SceneRecorder(root, plan, advance).record()
-
-
-def _record(record: Callable, root: str, plan: ScenePlan, slot: int) -> None:
-    def advance() -> None:
-        _DONE[slot] += 1
-
-    record(Path(root), plan, advance)
-
-
-def _run(record: Callable, root: Path, plans: List[ScenePlan], workers: int, bar: tqdm) -> None:
-    """Calls ``record(root, plan, advance)`` for each scene, in this process or spread over ``workers``.
-
-    Raises:
-        RuntimeError: a worker was killed from outside.
-    """
-    if workers <= 1 or len(plans) <= 1:
-        for plan in plans:
-            record(root, plan, lambda: bar.update(1))
-        return
-    # A fork inherits what is imported already, but Embree's threads do not survive it: only while Embree is unused.
-    fork = not raycast.started() and 'fork' in multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context('fork' if fork else 'spawn')
-    # One counter per scene, each written by one worker: no lock that a killed worker could keep.
-    done = context.RawArray('i', len(plans))
-    pool = ProcessPoolExecutor(min(workers, len(plans)), context, _start_worker, (done,))
-    before = bar.n
-    try:
-        pending = {pool.submit(_record, record, str(root), plan, slot) for slot, plan in enumerate(plans)}
-        while pending:
-            finished, pending = wait(pending, timeout=0.2, return_when=FIRST_EXCEPTION)
-            for future in finished:
-                future.result()
-            bar.update(before + sum(done) - bar.n)
-    except BrokenProcessPool as error:
-        raise RuntimeError(
-            f'one of {workers} worker processes was killed while it recorded a scene of {root}, most likely because '
-            'memory ran out; finished scenes are kept: give the same command again, with fewer workers'
-        ) from error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _map_tables(root: Path, plans: Sequence[ScenePlan], parts: Sequence[Dict[str, Any]]) -> List[Dict[str, Any]]:
@@ -238,7 +158,7 @@ def make_nuscenes(
         'generator': 'mmfusion_plugin.synthetic.nuscenes', 'generation': GENERATION, 'version': version, 'seed': seed,
         'scenes': [plan.name for plan in plans], 'keyframes': keyframes, 'lidar_sweeps': lidar_sweeps,
     }  # fmt: skip
-    _claim(root, version, settings)
+    claim_folder(root, f'synthetic_{version}.json', 'synthetic_v1.0-*.json', settings, version)
     if not (root / version / 'sample.json').is_file():
         _make_world(root, plans, workers, progress)
     if masks and not (root / version / MASK_FILE).is_file():
@@ -275,7 +195,7 @@ def _run_with_bar(
     keyframes, name = plans[0].keyframes, 'masks' if record is record_masks else plans[0].version
     with tqdm(total=len(plans) * keyframes, unit='sample', desc=name, disable=not progress) as bar:
         bar.update((len(plans) - len(missing)) * keyframes)
-        _run(record, root, missing, workers, bar)
+        record_all(record, root, missing, workers, bar)
 
 
 def _remove_parts(folder: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 pytest.importorskip('embreex', reason='embreex is not installed')
 
-from mmfusion_plugin.synthetic import nuscenes, vehicles  # noqa: E402
+from mmfusion_plugin.synthetic import nuscenes, recording, vehicles  # noqa: E402
 from mmfusion_plugin.synthetic import nuscenes_rig as rig  # noqa: E402
 from mmfusion_plugin.synthetic.camera import Camera, visible_share  # noqa: E402
 from mmfusion_plugin.synthetic.lidar import beam_directions, scan  # noqa: E402
@@ -96,8 +96,8 @@ def _die(done: object) -> None:
 
 
 def test_killed_worker_is_an_error_and_no_hang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nuscenes, '_start_worker', _die)
-    monkeypatch.setattr(nuscenes.raycast, 'started', lambda: False)  # forked workers inherit the function above
+    monkeypatch.setattr(recording, '_start_worker', _die)
+    monkeypatch.setattr(recording.raycast, 'started', lambda: False)  # forked workers inherit the function above
     with pytest.raises(RuntimeError, match='was killed .* give the same command again, with fewer workers'):
         nuscenes.make_nuscenes(tmp_path / 'world', 2, 1, val_scenes=1, workers=2, progress=False)
     assert not (tmp_path / 'world' / 'v1.0-trainval').exists()
