@@ -11,6 +11,8 @@ from .neighbour_search import PAIRS_AT_ONCE
 
 # A tree compares d <= r: what lies on the surface of the ball is sorted out afterwards, not lost to rounding.
 _REACH = 1 + 1e-9
+# Pairs that are held at once on a CPU, at about 100 bytes each.
+_PAIRS = PAIRS_AT_ONCE // 4
 
 
 def octant_neighbours(points: Tensor, radius: float) -> Tensor:
@@ -45,29 +47,41 @@ def octant_neighbours(points: Tensor, radius: float) -> Tensor:
 
 
 def _by_tree(points: np.ndarray, radius: float) -> np.ndarray:
-    """Pairs within the radius from a k-d tree, a range of points at a time; the first of each octant by distance."""
+    """Pairs within the radius from a k-d tree, a range of points at a time, as many as fit into ``_PAIRS``."""
     size = len(points)
     result = np.repeat(np.arange(size)[:, None], 8, axis=1)
     tree, ranges = cKDTree(points), [(0, size)] if size else []
     while ranges:
         low, high = ranges.pop()
         part = cKDTree(points[low:high])
-        if high - low > 1 and (high - low) * size > PAIRS_AT_ONCE:
-            if part.count_neighbors(tree, radius * _REACH) > PAIRS_AT_ONCE:
-                middle = (low + high) // 2
-                ranges += [(low, middle), (middle, high)]
-                continue
+        if high - low > 1 and part.count_neighbors(tree, radius * _REACH) > _PAIRS:
+            middle = (low + high) // 2
+            ranges += [(low, middle), (middle, high)]
+            continue
         pairs = part.sparse_distance_matrix(tree, radius * _REACH, output_type='ndarray')
-        row, column = pairs['i'] + low, pairs['j']
-        offset = points[column] - points[row]
-        dist2 = (offset**2).sum(axis=1)
-        inside = (dist2 < radius**2) & (row != column)
-        row, column, dist2 = row[inside], column[inside], dist2[inside]
-        cell = row * 8 + (offset[inside] > 0) @ np.array([4, 2, 1])
-        order = np.lexsort((column, dist2, cell))
-        first = order[np.flatnonzero(np.diff(cell[order], prepend=-1))]
-        result.reshape(-1)[cell[first]] = column[first]
+        _keep_nearest(points, pairs['i'], pairs['j'], radius, result[low:high], low)
     return result
+
+
+def _keep_nearest(
+    points: np.ndarray, row: np.ndarray, column: np.ndarray, radius: float, result: np.ndarray, low: int
+) -> None:
+    """Write into ``result``, the rows of the points from ``low`` on, the nearest of the pairs of each octant."""
+    dist2, octant = np.zeros(len(row)), np.zeros(len(row), dtype=np.int64)
+    for axis in points.T:
+        offset = axis[column] - axis[low:][row]
+        dist2 += offset * offset
+        octant = 2 * octant + (offset > 0)
+    inside = (dist2 < radius**2) & (row + low != column)
+    cell, column, dist2 = (row * 8 + octant)[inside], column[inside], dist2[inside]
+    # Two minima instead of a sort: of the distance, then of the index among those that have it.
+    nearest = np.full(result.size, np.inf)
+    np.minimum.at(nearest, cell, dist2)
+    winner = dist2 == nearest[cell]
+    first = np.full(result.size, len(points))
+    np.minimum.at(first, cell[winner], column[winner])
+    found = first.reshape(result.shape)
+    np.copyto(result, found, where=found < len(points))
 
 
 def _dense(points: Tensor, radius: float) -> Tensor:

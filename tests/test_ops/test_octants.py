@@ -57,6 +57,7 @@ def test_in_parts(monkeypatch):
     points = torch.rand(90, 3)
     whole = octant_neighbours(points, 0.6)
     monkeypatch.setattr(module, 'PAIRS_AT_ONCE', 200)
+    monkeypatch.setattr(module, '_PAIRS', 50)
     assert torch.equal(both(points, 0.6), whole)
 
 
