@@ -64,7 +64,7 @@ def degrade_infos(infos: Path, out: Path, degradation: Degradation, seed: int = 
     """Write a copy of an info file with worse 2D boxes.
 
     The errors of an image depend on its name and ``seed`` alone: they are the same in each epoch, as a detector's are,
-    and at a higher level the boxes that were missing or displaced before are so again.
+    and at a higher level the boxes that were missing or displaced before are so again; false positives may differ.
 
     Args:
         infos: Info file in JSON with annotated 2D boxes.
@@ -111,7 +111,8 @@ def degrade_boxes(image: dict, degradation: Degradation, seed: int = 0) -> list[
     """
     name = PurePosixPath(image['img_path']).name
     random = np.random.default_rng([seed, int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], 'big')])
-    # All draws are made whatever the degradation: its errors differ in size and number, not in place.
+    # All draws are made whatever the degradation: for annotated boxes it changes the size and number of errors, not
+    # their place. The number of false positives is drawn before they are: another mean puts them elsewhere.
     count = len(image['boxes_2d'])
     shift, chance, other = random.normal(size=(count, 4)), random.random((count, 2)), random.random(count)
     boxes = []

@@ -1,4 +1,4 @@
-"""Info files rewritten sample by sample: the same file with other 2D boxes."""
+"""Info files read and rewritten sample by sample: the same file with other 2D boxes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,18 @@ from mmfusion_plugin.files import whole_file
 
 _HEAD_END = '"data_list":[\n'
 _HEAD_SIZE = 1 << 20
+
+
+def iter_infos(source: Path) -> Iterator[dict]:
+    """Yield the entries of an info file, each with its ``images``.
+
+    Raises:
+        FileNotFoundError: ``source`` is missing.
+        ValueError: ``source`` is damaged or no info file.
+    """
+    _check_name(source)
+    with open(source, encoding='utf-8') as file:
+        yield from _with_images(_open_infos(file, source)[1], source)
 
 
 def rewrite_infos(
@@ -34,25 +46,34 @@ def rewrite_infos(
         FileNotFoundError: ``source`` is missing.
         ValueError: ``source`` is damaged or no info file, or both are the same.
     """
-    if not source.is_file():
-        raise FileNotFoundError(f'info file {source} not found: generate it with tools/create_data.py')
-    if source.suffix != '.json':
-        raise ValueError(f'{source}: 2D boxes are in the JSON info files of tools/create_data.py')
+    _check_name(source)
     if source.resolve() == target.resolve():
         raise ValueError(f'{target} would replace the exact boxes: give another name for the new file')
     count = 0
     with open(source, encoding='utf-8') as file, whole_file(target) as part, open(part, 'w', encoding='utf-8') as out:
         metainfo, entries = _open_infos(file, source)
         out.write(f'{{"metainfo":{_dump(metainfo)},{_HEAD_END}')
-        for entry in tqdm(entries, unit='sample', desc=target.name):
-            if not isinstance(entry, dict) or not isinstance(entry.get('images'), dict):
-                raise ValueError(f'{source}: sample {count} has no "images": generate it with tools/create_data.py')
+        for entry in tqdm(_with_images(entries, source), unit='sample', desc=target.name):
             change(entry)
             out.write((',\n' if count else '') + _dump(entry))
             count += 1
         finish()
         out.write('\n]}\n')
     return count
+
+
+def _check_name(source: Path) -> None:
+    if not source.is_file():
+        raise FileNotFoundError(f'info file {source} not found: generate it with tools/create_data.py')
+    if source.suffix != '.json':
+        raise ValueError(f'{source}: 2D boxes are in the JSON info files of tools/create_data.py')
+
+
+def _with_images(entries: Iterator[dict], source: Path) -> Iterator[dict]:
+    for number, entry in enumerate(entries):
+        if not isinstance(entry, dict) or not isinstance(entry.get('images'), dict):
+            raise ValueError(f'{source}: sample {number} has no "images": generate it with tools/create_data.py')
+        yield entry
 
 
 def _open_infos(file: TextIO, path: Path) -> tuple[dict, Iterator[dict]]:

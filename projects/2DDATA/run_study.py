@@ -15,16 +15,18 @@ import sys
 from pathlib import Path
 
 from study_boxes import prepare_boxes
-from study_plan import SIZES, VARIANTS, plan, world_commands
-from study_runs import Results, level_of, run_all, show
-from study_table import picture, table, write_into
+from study_plan import CORE, OPEN_QUESTIONS, ROOT, SIZES, VARIANTS, plan, world_commands
+from study_runs import Results, run_all, show
+from study_table import picture, table, timing_table, write_into
+from study_timing import time_all
 
 PROJECT = Path(__file__).resolve().parent
-ROOT = PROJECT.parents[1]
 EXAMPLES = """examples:
   python projects/2DDATA/run_study.py --size cpu                      # 7 variants x 3 seeds on two cores
   python projects/2DDATA/run_study.py --size cpu --variants 2dpass 2ddata --seeds 0 1 2 3 4
+  python projects/2DDATA/run_study.py --size cpu --variants kl-0 kl-0.5 masks   # open questions, not in the default
   python projects/2DDATA/run_study.py --size gpu --jobs 1             # published widths, a larger world
+  python projects/2DDATA/run_study.py --size cpu --time               # seconds and memory, on an idle machine
   python projects/2DDATA/run_study.py --size cpu --table              # table and picture of what is finished
 """
 
@@ -35,38 +37,48 @@ def parse_args() -> argparse.Namespace:
         description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('--size', choices=SIZES, default='cpu', help='how much of everything (default: %(default)s)')
-    parser.add_argument('--variants', nargs='+', choices=VARIANTS, default=list(VARIANTS), metavar='NAME',
-                        help=f'default: all, {", ".join(VARIANTS)}')  # fmt: skip
+    parser.add_argument('--variants', nargs='+', choices=VARIANTS, default=list(CORE), metavar='NAME',
+                        help=f'default: {", ".join(CORE)}; others: {", ".join(OPEN_QUESTIONS)}')  # fmt: skip
     parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2], metavar='N', help='default: 0 1 2')
     parser.add_argument('--jobs', type=int, default=2, help='trainings at once (default: %(default)s)')
     parser.add_argument('--workers', type=int, default=os.cpu_count(), help='processes that make the world')
     parser.add_argument('--work-dir', type=Path, help='logs and checkpoints (default: work_dirs/study/<size>)')
-    parser.add_argument('--table', action='store_true', help='train nothing: draw what is finished')
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument('--time', action='store_true', help='train each system alone, a few iterations for its time')
+    instead.add_argument('--table', action='store_true', help='train nothing: draw what is finished')
     return parser.parse_args()
 
 
 def draw(size: str, results: Results) -> None:
-    """Print the table, put it into the README, and draw the picture beside the results."""
-    if not results.runs:
+    """Print the tables, put them into the README, and draw the picture beside the results."""
+    parts = []
+    if results.runs:
+        drawn = picture(results.path.with_suffix('.png'), results.runs, f'Generated streets, size {size}')
+        parts += [table(results.runs), f'![Means over classes and seeds](results/{drawn.name})']
+    if results.timing:
+        parts.append(timing_table(results.timing))
+    if not parts:
         raise ValueError(f'{results.path} holds no finished run: leave --table out')
-    text = table(results.runs)
+    text = '\n\n'.join(parts)
     print(text)
-    drawn = picture(results.path.with_suffix('.png'), results.runs, f'Generated streets, size {size}')
-    write_into(PROJECT / 'README.md', size, f'{text}\n\n![Means over classes and seeds](results/{drawn.name})')
+    write_into(PROJECT / 'README.md', size, text)
 
 
 def study(args: argparse.Namespace) -> None:
-    """Make the world and the degraded boxes, train, draw."""
+    """Make the world and the boxes of each variant, train, draw."""
     size = SIZES[args.size]
     results = Results(PROJECT / 'results' / f'{args.size}.json', size.settings())
+    work_dir = args.work_dir or Path('work_dirs/study', args.size)
     if not args.table:
-        runs = plan(args.variants, args.seeds)
-        for command in world_commands(size, args.workers):
+        variants = {} if args.time else {name: VARIANTS[name] for name in args.variants}
+        for command in world_commands(size, args.workers, any(variant.masks for variant in variants.values())):
             print(show(command), flush=True)
             subprocess.run(command, check=True)
-        levels = sorted({level_of(run) for run in runs} - {None})
-        boxes = {level: prepare_boxes(size, level) for level in levels}
-        run_all(size, runs, results, args.work_dir or Path('work_dirs/study', args.size), args.jobs, boxes)
+        if args.time:
+            time_all(size, results, work_dir)
+        else:
+            boxes = {name: prepare_boxes(size, variant) for name, variant in variants.items() if variant.has_boxes}
+            run_all(size, plan(args.variants, args.seeds), results, work_dir, args.jobs, boxes)
     draw(args.size, results)
 
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
+import json
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from mmengine.config import Config
+
+from mmfusion_plugin.converters.boxes_2d_degrade import LEVELS
 from mmfusion_plugin.converters.nuscenes_taxonomy import CLASSES
 from mmfusion_plugin.synthetic.nuscenes import GENERATION
+
+ROOT = Path(__file__).resolve().parents[2]
 
 # The classes of 2DDATA's boxes of interest: adult and child are both pedestrians to the LiDAR labels.
 INTEREST = ('pedestrian', 'bicycle', 'car', 'truck', 'motorcycle')
@@ -23,13 +31,27 @@ class Variant:
         system: Which config of a :class:`Size` it trains.
         options: ``--cfg-options`` of its own.
         box_level: Degradation of its training boxes, 0: as annotated (``tools/dataset_converters/degrade_boxes.py``).
+        masks: Its training boxes are those of instance masks (``tools/dataset_converters/boxes_from_coco.py``).
     """
 
     system: str
     options: tuple[str, ...] = ()
     box_level: int = 0
+    masks: bool = False
+
+    @property
+    def infos(self) -> str:
+        """Name of its training infos, below the world's folder."""
+        ending = '_masks' if self.masks else f'_boxes{self.box_level}' if self.box_level else ''
+        return f'nuscenes_infos_train{ending}.json'
+
+    @property
+    def has_boxes(self) -> bool:
+        """Whether its training uses 2D boxes."""
+        return self.system == '2ddata'
 
 
+BRANCH = 'model.object_branch'
 VARIANTS = {
     'lidar-only': Variant('lidar'),
     '2dpass': Variant('2dpass'),
@@ -38,7 +60,18 @@ VARIANTS = {
     'boxes-1': Variant('2ddata', box_level=1),
     'boxes-2': Variant('2ddata', box_level=2),
     'boxes-3': Variant('2ddata', box_level=3),
+    'kl-0': Variant('2ddata', (f'{BRANCH}.kl_weight=0.0',)),
+    'kl-0.5': Variant('2ddata', (f'{BRANCH}.kl_weight=0.5',)),
+    # The step LoadBoxes2D, as in configs/2ddata*_masks_*.py.
+    'masks': Variant('2ddata', ('train_dataloader.dataset.pipeline.3.with_masks=True',), masks=True),
 }
+OPEN_QUESTIONS = ('kl-0', 'kl-0.5', 'masks')  # trained when asked for
+CORE = tuple(name for name in VARIANTS if name not in OPEN_QUESTIONS)
+# What a training and its validation depend on; the rest of a config is about testing, logging and pictures.
+DECISIVE = (
+    'model', 'train_dataloader', 'val_dataloader', 'val_evaluator', 'train_cfg', 'optim_wrapper', 'param_scheduler',
+    'auto_scale_lr', 'custom_hooks', 'randomness',
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -66,7 +99,24 @@ class Size:
     def settings(self) -> dict:
         """What results depend on, for the file that holds them."""
         plain = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
-        return {**plain, 'generation': GENERATION}
+        digests = {name: self.digest(variant) for name, variant in VARIANTS.items()}
+        return {**plain, 'generation': GENERATION, 'digests': digests}
+
+    def digest(self, variant: Variant) -> str:
+        """Of a variant's resolved config, its options, and the quality of its boxes."""
+        level = asdict(LEVELS[variant.box_level])
+        parts = (_decisive(self.configs[variant.system]), variant.options, variant.infos, level)
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@functools.lru_cache(maxsize=None)
+def load_config(path: str) -> Config:
+    """A config, named from the project's folder, with all that it inherits."""
+    return Config.fromfile(ROOT / path)
+
+
+def _decisive(path: str) -> dict:
+    return {key: value for key, value in load_config(path).to_dict().items() if key in DECISIVE}
 
 
 SIZES = {
@@ -116,11 +166,6 @@ def plan(variants: list[str], seeds: list[int]) -> list[Run]:
     return [Run(variant, seed) for seed in seeds for variant in variants]
 
 
-def degraded_infos(level: int) -> str:
-    """Name of the training infos at a level of box quality, below the world's folder."""
-    return f'nuscenes_infos_train_boxes{level}.json' if level else 'nuscenes_infos_train.json'
-
-
 def training_command(size: Size, run: Run, work_dir: Path) -> list[str]:
     """The training of a run. Weights of the 3D network, order of samples and, among variants that load images, their
     augmentation depend on the seed alone (``ReproducibleHook``)."""
@@ -128,7 +173,7 @@ def training_command(size: Size, run: Run, work_dir: Path) -> list[str]:
     options = [
         f'randomness.seed={run.seed}',
         *(f'{split}_dataloader.dataset.data_root={size.data_root}/' for split in ('train', 'val', 'test')),
-        f'train_dataloader.dataset.ann_file={degraded_infos(variant.box_level)}',
+        f'train_dataloader.dataset.ann_file={variant.infos}',
         f'train_cfg.max_epochs={last}',
         f'train_cfg.val_interval={last}',
         f'default_hooks.checkpoint.interval={last}',
@@ -142,10 +187,11 @@ def training_command(size: Size, run: Run, work_dir: Path) -> list[str]:
     return [*command, *size.flags, '--cfg-options', *options]
 
 
-def world_commands(size: Size, workers: int) -> list[list[str]]:
-    """How the world is made and converted; what is finished is not made again."""
+def world_commands(size: Size, workers: int, masks: bool = False) -> list[list[str]]:
+    """How the world, and its instance masks, are made and converted; what is finished is not made again."""
     make = ['tools/make_synthetic.py', 'nuscenes', '--out', size.data_root, '--scenes', str(size.scenes)]
     make += ['--keyframes', str(size.keyframes), '--seed', '0', '--workers', str(workers)]
+    make += ['--masks'] * masks
     convert = ['tools/create_data.py', 'nuscenes', '--root-path', size.data_root, '--max-sweeps', '0']
     commands = [make]
     if not (Path(size.data_root) / 'nuscenes_infos_val.json').is_file():

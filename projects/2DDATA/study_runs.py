@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import os
 import re
 import shlex
 import shutil
-import statistics
 import subprocess
 import sys
 import threading
@@ -20,10 +18,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from study_plan import INTEREST, OTHERS, VARIANTS, Run, Size, training_command
+from study_plan import VARIANTS, Run, Size, training_command
+from study_scores import read_scores
 from tqdm import tqdm
 
-from mmfusion_plugin.converters.nuscenes_taxonomy import CLASSES
 from mmfusion_plugin.files import write_text
 from mmfusion_plugin.version import __version__
 
@@ -40,29 +38,49 @@ class Usage:
     seconds: float
     peak_memory_mb: float | None
 
+    def figures(self) -> dict[str, float | None]:
+        """Both, rounded for a results file."""
+        return {name: None if value is None else round(value, 1) for name, value in asdict(self).items()}
+
 
 Runner = Callable[[list, Path, int], Usage]
 STOPPED = threading.Event()  # ends trainings under way when the study itself is ended
 
 
 class Results:
-    """Finished runs in a JSON file, written whole after each.
+    """Finished runs, and times, in a JSON file, written whole after each.
 
     Args:
         path: The file; created with the first run.
         settings: :meth:`Size.settings`.
+
+    Attributes:
+        runs: Entries of :func:`run_one`.
+        timing: Entries of ``study_timing``.
 
     Raises:
         ValueError: The file holds results of other settings.
     """
 
     def __init__(self, path: Path, settings: dict) -> None:
-        self.path = path
+        self.path, self.settings = path, settings
         content = json.loads(path.read_text()) if path.is_file() else {'settings': settings, 'runs': []}
-        self.settings, self.runs = content['settings'], content['runs']
-        different = sorted(key for key in {*settings, *self.settings} if settings.get(key) != self.settings.get(key))
+        self.runs, self.timing = content['runs'], content.get('timing', [])
+        different = self._differences(content['settings'])
         if different:
             raise ValueError(f'{path} holds runs of other settings ({", ".join(different)}): move it away')
+        if content['settings'] != settings:
+            self._save()
+
+    def _differences(self, theirs: dict) -> list[str]:
+        # A file may be older than the digests, or than a variant. What it holds without one is taken, this once, for
+        # made with the settings of today: their digests are written in, and hold from then on.
+        digests = theirs.get('digests', {})
+        finished = {entry['variant'] for entry in [*self.runs, *self.timing]}
+        changed = [name for name in finished if digests.get(name) not in (None, self.settings['digests'].get(name))]
+        names = {*theirs, *self.settings} - {'digests'}
+        others = [name for name in names if theirs.get(name) != self.settings.get(name)]
+        return sorted(others) + [f'config or boxes of {name}' for name in sorted(changed)]
 
     def done(self, run: Run) -> bool:
         """Whether the run is there."""
@@ -71,8 +89,19 @@ class Results:
     def add(self, entry: dict) -> None:
         """Add a run; the file keeps the order of seeds and variants."""
         self.runs = sorted([*self.runs, entry], key=lambda e: (e['seed'], list(VARIANTS).index(e['variant'])))
-        lines = ',\n'.join(f'  {json.dumps(entry)}' for entry in self.runs)
-        write_text(self.path, f'{{"settings": {json.dumps(self.settings)},\n "runs": [\n{lines}\n]}}\n')
+        self._save()
+
+    def add_timing(self, entry: dict) -> None:
+        """Add the times of a variant, or replace them; the file keeps the order of variants."""
+        others = [old for old in self.timing if old['variant'] != entry['variant']]
+        self.timing = sorted([*others, entry], key=lambda e: list(VARIANTS).index(e['variant']))
+        self._save()
+
+    def _save(self) -> None:
+        lists = {'runs': self.runs, **({'timing': self.timing} if self.timing else {})}
+        parts = [f'"settings": {json.dumps(self.settings)}']
+        parts += [f'"{name}": [\n' + ',\n'.join(f'  {json.dumps(e)}' for e in lists[name]) + '\n]' for name in lists]
+        write_text(self.path, '{' + ',\n '.join(parts) + '}\n')
 
 
 def train(command: list[str], work_dir: Path, threads: int) -> Usage:
@@ -114,59 +143,44 @@ def show(command: list[str]) -> str:
     return shlex.join(['python' if word == sys.executable else word for word in command])
 
 
-def read_scores(work_dir: Path) -> dict:
-    """What a training has logged.
-
-    Returns:
-        ``iou`` per class (None for a class that occurs nowhere), their means ``miou``, ``interest`` and ``other`` over
-        the classes that occur, ``iterations``, ``seconds_per_iteration`` (median), and ``gpu_memory_mb`` on CUDA.
-
-    Raises:
-        ValueError: The log holds no validation or no training.
-    """
-    files = sorted(work_dir.glob('*/vis_data/scalars.json'))
-    rows = [json.loads(line) for path in files for line in path.read_text().splitlines()]
-    steps = [row for row in rows if 'loss' in row]
-    scored = [row for row in rows if 'miou' in row]
-    if not steps or not scored:
-        raise ValueError(f'{work_dir} holds no finished training: {len(steps)} steps, {len(scored)} validations logged')
-    iou = {name: None if math.isnan(scored[-1][f'iou_{name}']) else scored[-1][f'iou_{name}'] for name in CLASSES}
-    scores = {'miou': scored[-1]['miou'], 'interest': _mean(iou, INTEREST), 'other': _mean(iou, OTHERS), 'iou': iou}
-    scores['iterations'] = len(steps)
-    scores['seconds_per_iteration'] = round(statistics.median(row['time'] for row in steps), 4)
-    if 'memory' in steps[-1]:
-        scores['gpu_memory_mb'] = max(row['memory'] for row in steps)
-    return scores
-
-
-def _mean(iou: dict[str, float | None], names: tuple[str, ...]) -> float | None:
-    values = [iou[name] for name in names if iou[name] is not None]
-    return statistics.fmean(values) if values else None
-
-
-def run_one(size: Size, run: Run, work_dir: Path, threads: int, boxes: dict | None, runner: Runner) -> dict:
+def run_one(
+    size: Size, run: Run, work_dir: Path, threads: int, jobs: int, boxes: dict | None, runner: Runner
+) -> dict:
     """Train, and return the run's entry; what an interrupted attempt left is removed first."""
-    shutil.rmtree(work_dir, ignore_errors=True)
-    work_dir.mkdir(parents=True)
+    fresh_folder(work_dir)
     command = training_command(size, run, work_dir)
     usage = runner(command, work_dir, threads)
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else f'{os.cpu_count()} CPU cores'
     return {
         **asdict(run),
         **read_scores(work_dir),
-        **{name: None if value is None else round(value, 1) for name, value in asdict(usage).items()},
+        **usage.figures(),
         'boxes': boxes,
         'config': size.configs[VARIANTS[run.variant].system],
-        'version': __version__,
-        'torch': torch.__version__,
-        'device': device,
-        'threads': threads,
+        'jobs': jobs,
+        **conditions(threads),
         'command': show(command),
     }
 
 
+def fresh_folder(path: Path) -> None:
+    """An empty folder."""
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True)
+
+
+def conditions(threads: int) -> dict:
+    """Under which a training has run; ``load_average`` over the last 1, 5 and 15 minutes, itself included."""
+    return {
+        'threads': threads,
+        'load_average': [round(load, 2) for load in os.getloadavg()],
+        'device': torch.cuda.get_device_name() if torch.cuda.is_available() else f'{os.cpu_count()} CPU cores',
+        'version': __version__,
+        'torch': torch.__version__,
+    }
+
+
 def run_all(
-    size: Size, runs: list[Run], results: Results, work_dir: Path, jobs: int, boxes: dict[int, dict],
+    size: Size, runs: list[Run], results: Results, work_dir: Path, jobs: int, boxes: dict[str, dict],
     runner: Runner = train,
 ) -> None:
     """Train what is not in ``results``, ``jobs`` at a time, each with its share of the cores.
@@ -177,7 +191,7 @@ def run_all(
         results: Gets an entry as each run ends.
         work_dir: Gets a folder per run.
         jobs: Trainings at once.
-        boxes: Figures of the training boxes at each level of quality in use.
+        boxes: Figures of the training boxes of each variant that has any.
         runner: Trains; for tests.
 
     Raises:
@@ -188,7 +202,9 @@ def run_all(
     print(f'{len(runs) - len(pending)} of {len(runs)} runs are there; {jobs} at once, {threads} threads each')
     with ThreadPoolExecutor(jobs) as pool, tqdm(total=len(runs), initial=len(runs) - len(pending), unit='run') as bar:
         futures = {
-            pool.submit(run_one, size, run, work_dir / run.name, threads, boxes.get(level_of(run)), runner): run
+            pool.submit(
+                run_one, size, run, work_dir / run.name, threads, jobs, boxes.get(run.variant), runner
+            ): run
             for run in pending
         }
         try:
@@ -206,9 +222,3 @@ def run_all(
             for future, run in futures.items():  # a failure beside them is no reason to lose these
                 if not future.cancelled() and future.exception() is None and not results.done(run):
                     results.add(future.result())
-
-
-def level_of(run: Run) -> int | None:
-    """Level of its training boxes; None where it uses none."""
-    variant = VARIANTS[run.variant]
-    return variant.box_level if variant.system == '2ddata' else None

@@ -55,13 +55,11 @@ def paired_difference(entries: dict[int, dict], reference: dict[int, dict], key:
 
 
 def table(runs: list[dict]) -> str:
-    """Markdown: means over classes and cost of each variant; IoU of the classes of interest; figures of the training
-    boxes. IoU in percent."""
+    """Markdown: means over classes of each variant; IoU of the classes of interest; figures of the training boxes; how
+    the runs were made. IoU in percent."""
     variants = by_variant(runs)
     reference = variants.get(REFERENCE, {})
-    cost = 'gpu_memory_mb' if any('gpu_memory_mb' in entry for entry in runs) else 'peak_memory_mb'
-    head = ['variant', 'seeds', *MEANS.values(), f'mIoU − {REFERENCE}', f'interest − {REFERENCE}']
-    rows = [[*head, 's / iteration', 'min / run', 'MiB']]
+    rows = [['variant', 'seeds', *MEANS.values(), f'mIoU − {REFERENCE}', f'interest − {REFERENCE}']]
     classes = [['variant', *INTEREST]]
     boxes = [['training boxes of', 'number', *BOX_FIGURES.values()]]
     for name, entries in variants.items():
@@ -69,16 +67,43 @@ def table(runs: list[dict]) -> str:
         row += [Spread.of([entry[key] for entry in entries.values()]).text(100) for key in MEANS]
         differences = [paired_difference(entries, reference, key) for key in ('miou', 'interest')]
         row += [d.text(100, sign='+') if name != REFERENCE else '' for d in differences]
-        row.append(Spread.of([entry['seconds_per_iteration'] for entry in entries.values()]).text())
-        row.append(Spread.of([entry['seconds'] / 60 for entry in entries.values()]).text(digits=1))
-        row.append(Spread.of([entry.get(cost) for entry in entries.values()]).text(digits=0))
         rows.append(row)
         ious = [[entry['iou'][label] for entry in entries.values()] for label in INTEREST]
         classes.append([name, *(Spread.of(values).text(100) for values in ious)])
         figures = next((entry['boxes'] for entry in entries.values() if entry['boxes']), None)
         if figures:
             boxes.append([name, f'{figures["given"]:,}', *(f'{figures[key]:.3f}' for key in BOX_FIGURES)])
-    return '\n\n'.join(_markdown(part) for part in (rows, classes, boxes) if len(part) > 1)
+    parts = [_markdown(part) for part in (rows, classes, boxes) if len(part) > 1]
+    return '\n\n'.join([*parts, sharing(runs)])
+
+
+def sharing(runs: list[dict]) -> str:
+    """Sentence: how many trainings shared the machine, with how many threads each, and how loaded it was."""
+    groups: dict[tuple, list[dict]] = {}
+    for entry in runs:
+        groups.setdefault((entry.get('jobs'), entry['threads'], entry['device']), []).append(entry)
+    words = []
+    for (jobs, threads, device), entries in groups.items():
+        at_once = 'an unrecorded number' if jobs is None else str(jobs)
+        threads = f'{threads} thread{"s" * (threads != 1)}'
+        words.append(f'{len(entries)} with {at_once} at once, {threads} each, on {device}{_load(entries)}')
+    return f'Trainings: {"; ".join(words)}.'
+
+
+def _load(entries: list[dict]) -> str:
+    loads = [entry['load_average'][-1] for entry in entries if 'load_average' in entry]  # of 15 minutes
+    return f' (load average {min(loads):.1f} to {max(loads):.1f})' if loads else ''
+
+
+def timing_table(timing: list[dict]) -> str:
+    """Markdown: cost of a training step of each system, measured alone (``study_timing``)."""
+    rows = [['alone on the machine', 's / iteration', 'MiB', 'load average before', 'after', 'iterations', 'threads']]
+    for entry in timing:
+        memory = entry.get('gpu_memory_mb', entry['peak_memory_mb'])
+        row = [entry['variant'], f'{entry["seconds_per_iteration"]:.2f}', '–' if memory is None else f'{memory:.0f}']
+        row += [f'{entry["load_before"][0]:.2f}', f'{entry["load_average"][0]:.2f}']
+        rows.append([*row, str(entry['iterations']), str(entry['threads'])])
+    return _markdown(rows)
 
 
 def _markdown(rows: list[list[str]]) -> str:

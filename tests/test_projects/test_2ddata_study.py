@@ -43,9 +43,11 @@ def study(repo_root: Path, monkeypatch) -> SimpleNamespace:
     import study_plan
     import study_runs
     import study_table
+    import study_timing
 
     return SimpleNamespace(
-        plan=study_plan, runs=study_runs, table=study_table, main=run_study, size=study_plan.SIZES['cpu'])  # fmt: skip
+        plan=study_plan, runs=study_runs, table=study_table, timing=study_timing,
+        main=run_study, size=study_plan.SIZES['cpu'])  # fmt: skip
 
 
 class Stub:
@@ -73,11 +75,15 @@ def scores_of(study: SimpleNamespace, name: str) -> dict:
     return dict(miou=float(np.nanmean(list(iou.values()))), step=8, **{f'iou_{name}': v for name, v in iou.items()})
 
 
+def boxes_of(study: SimpleNamespace) -> dict:
+    return {name: BOXES for name, variant in study.plan.VARIANTS.items() if variant.has_boxes}
+
+
 def finished(study: SimpleNamespace, folder: Path, variants: list | None = None) -> tuple[object, Stub]:
     stub = Stub(study)
     results = study.runs.Results(folder / 'cpu.json', study.size.settings())
-    runs = study.plan.plan(variants or list(study.plan.VARIANTS), SEEDS)
-    study.runs.run_all(study.size, runs, results, folder / 'work', 2, {level: BOXES for level in range(4)}, stub)
+    runs = study.plan.plan(variants or list(study.plan.CORE), SEEDS)
+    study.runs.run_all(study.size, runs, results, folder / 'work', 2, boxes_of(study), stub)
     return results, stub
 
 
@@ -107,7 +113,7 @@ def test_commands_configure_the_variant(study, size, repo_root, monkeypatch):
         assert cfg.train_dataloader.dataset.data_root == cfg.val_dataloader.dataset.data_root == f'{size.data_root}/'
         assert cfg.default_hooks.checkpoint.save_best is None and cfg.train_cfg.max_epochs == size.epochs
         assert cfg.val_dataloader.dataset.ann_file == 'nuscenes_infos_val.json', 'every variant faces the same test'
-        ending = f'boxes{name[-1]}.json' if name.startswith('boxes-') else 'train.json'
+        ending = {'boxes': f'boxes{name[-1]}.json', 'masks': 'masks.json'}.get(name.split('-')[0], 'train.json')
         assert cfg.train_dataloader.dataset.ann_file.endswith(ending)
         for key in ('backbone', 'decode_head'):
             assert cfg.model[key] == cfgs['lidar-only'].model[key], 'the same 3D network'
@@ -115,7 +121,14 @@ def test_commands_configure_the_variant(study, size, repo_root, monkeypatch):
         assert cfg.param_scheduler == cfgs['lidar-only'].param_scheduler
     assert cfgs['lidar-only'].model.type == 'PointVoxelSegmentor' and cfgs['2dpass'].model.type == 'TwoDPASS'
     assert cfgs['branch-alone'].model.fusion is None and cfgs['2ddata'].model.fusion is not None
-    assert cfgs['boxes-2'].model == cfgs['2ddata'].model
+    assert cfgs['boxes-2'].model == cfgs['masks'].model == cfgs['2ddata'].model
+    steps = {name: cfgs[name].train_dataloader.dataset.pipeline for name in ('2ddata', 'masks')}
+    changed = [(old, new) for old, new in zip(steps['2ddata'], steps['masks']) if old != new]
+    assert changed == [(dict(type='LoadBoxes2D'), dict(type='LoadBoxes2D', with_masks=True))]
+    for name, weight in {'kl-0': 0.0, 'kl-0.5': 0.5}.items():
+        assert cfgs[name].model == {
+            **cfgs['2ddata'].model, 'object_branch': {**cfgs['2ddata'].model.object_branch, 'kl_weight': weight}}
+    assert not set(study.plan.CORE) & {'kl-0', 'kl-0.5', 'masks'} and len(study.plan.CORE) == 7
 
 
 def test_entries_hold_what_was_logged(study, tmp_path):
@@ -131,6 +144,7 @@ def test_entries_hold_what_was_logged(study, tmp_path):
     assert len(others) == 11 and entry['other'] == pytest.approx(np.nanmean(others))
     assert entry['seconds_per_iteration'] == 2.0 and entry['iterations'] == 5
     assert entry['boxes'] == BOXES and entry['peak_memory_mb'] == 500.0
+    assert (entry['jobs'], entry['threads']) == (2, max(1, os.cpu_count() // 2)) and len(entry['load_average']) == 3
     assert entry['command'].startswith('python tools/train.py configs/2ddata/')
     assert results.runs == json.loads((tmp_path / 'cpu.json').read_text())['runs']
 
@@ -163,22 +177,113 @@ def test_other_settings_are_refused(study, tmp_path):
         study.runs.Results(tmp_path / 'cpu.json', dict(study.size.settings(), epochs=9))
 
 
-def test_boxes_of_each_level(study, tiny_nuscenes_infos, tmp_path):
-    from study_boxes import prepare_boxes
+def test_a_changed_config_or_level_is_noticed(study, tmp_path):
+    _, path = finished(study, tmp_path, ['2dpass', 'boxes-1']), tmp_path / 'cpu.json'
+    settings = study.size.settings()
+    assert len(set(settings['digests'].values())) == len(study.plan.VARIANTS), 'no two variants are the same'
+    before = path.read_bytes()
+    study.runs.Results(path, dict(settings, digests=dict(settings['digests'], masks='other')))
+    with pytest.raises(ValueError, match=r'other settings \(config or boxes of boxes-1\)'):
+        study.runs.Results(path, dict(settings, digests=dict(settings['digests'], **{'boxes-1': 'other'})))
+    assert path.read_bytes() != before, 'no run of masks is there: its digest is taken over'
+
+
+def test_digests_follow_config_options_and_levels(study, monkeypatch):
+    before = study.size.settings()['digests']
+    changed = (study.plan.LEVELS[0], dataclasses.replace(study.plan.LEVELS[1], miss=0.5), *study.plan.LEVELS[2:])
+    monkeypatch.setattr(study.plan, 'LEVELS', changed)
+    assert differences(before, study.size.settings()['digests']) == {'boxes-1'}
+    monkeypatch.undo()
+    cfg = study.plan.load_config(study.size.configs['2dpass']).copy()
+    cfg.optim_wrapper.optimizer.lr *= 2
+    others = study.plan.load_config
+    monkeypatch.setattr(study.plan, 'load_config', lambda path: cfg if '/2dpass/' in path else others(path))
+    assert differences(before, study.size.settings()['digests']) == {'2dpass'}
+
+
+def differences(before: dict, after: dict) -> set:
+    return {name for name in before if before[name] != after[name]}
+
+
+def test_results_older_than_the_digests_are_taken_once(study, tmp_path):
+    finished(study, tmp_path, ['2dpass'])
+    path, settings = tmp_path / 'cpu.json', study.size.settings()
+    content = json.loads(path.read_text())
+    del content['settings']['digests']
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=r'other settings \(epochs\)'):
+        study.runs.Results(path, dict(settings, epochs=9))
+    assert 'digests' not in json.loads(path.read_text())['settings']
+    assert study.runs.Results(path, settings).done(study.plan.Run('2dpass', 2))
+    assert json.loads(path.read_text()) == dict(content, settings=settings)
+    with pytest.raises(ValueError, match='config or boxes of 2dpass'):
+        study.runs.Results(path, dict(settings, digests=dict(settings['digests'], **{'2dpass': 'other'})))
+
+
+def test_boxes_of_each_variant(study, tiny_nuscenes_infos, tmp_path):
+    from study_boxes import MASKS, prepare_boxes
 
     for entry in tiny_nuscenes_infos.glob('*.json'):
         (tmp_path / entry.name).symlink_to(entry)
     size = dataclasses.replace(study.size, data_root=str(tmp_path))
-    figures = [prepare_boxes(size, level) for level in range(4)]
+    variants = [study.plan.VARIANTS[name] for name in ('2ddata', 'boxes-1', 'boxes-2', 'boxes-3')]
+    figures = [prepare_boxes(size, variant) for variant in variants]
     infos = json.loads((tmp_path / 'nuscenes_infos_train.json').read_text())['data_list']
     count = sum(len(image['boxes_2d']) for entry in infos for image in entry['images'].values())
     assert figures[0] == dict(given=count, recall=1.0, precision=1.0, mean_iou=1.0, class_accuracy=1.0)
     for key in ('recall', 'precision', 'mean_iou', 'class_accuracy'):
         assert all(better[key] > worse[key] for better, worse in zip(figures, figures[1:])), key
-    for level in (1, 2, 3):
-        name = study.plan.training_command(size, study.plan.Run(f'boxes-{level}', 0), tmp_path)
-        named, = (word.split('=')[1] for word in name if 'ann_file' in word)
+    # One mask, somewhat smaller than the box of its object.
+    (image, box), = [(i, i['boxes_2d'][0]) for i in infos[0]['images'].values() if i['boxes_2d']][:1]
+    x1, y1, x2, y2 = box['bbox']
+    mask = dict(image_id=1, category_id=1, bbox=[x1 + 0.5, y1 + 0.5, 0.9 * (x2 - x1), y2 - y1])
+    corners = [x1 + 0.5, y1 + 0.5, x2, y1 + 0.5, x2, y2]
+    names = dict(images=[dict(id=1, file_name=image['img_path'], width=1600, height=900)],
+                 categories=[dict(id=1, name=box['category_name'])])
+    (tmp_path / MASKS).parent.mkdir()
+    (tmp_path / MASKS).write_text(json.dumps(dict(names, annotations=[dict(mask, segmentation=[corners])])))
+    masked = prepare_boxes(size, study.plan.VARIANTS['masks'])
+    assert (masked['given'], masked['precision'], masked['class_accuracy']) == (1, 1, 1)
+    assert masked['mean_iou'] == pytest.approx(0.9, abs=0.01) and masked['recall'] == round(1 / count, 4)
+    for name in ('boxes-1', 'boxes-2', 'boxes-3', 'masks'):
+        words = study.plan.training_command(size, study.plan.Run(name, 0), tmp_path)
+        named, = (word.split('=')[1] for word in words if 'ann_file' in word)
         assert (tmp_path / named).is_file()
+    assert ['--masks' in study.plan.world_commands(size, 1, masks)[0] for masks in (False, True)] == [False, True]
+
+
+def test_times_are_measured_alone(study, tmp_path, repo_root, monkeypatch):
+    results, stub = finished(study, tmp_path, ['2dpass'])
+    runs = results.runs
+    monkeypatch.setattr(study.timing, 'ITERATIONS', 5)
+    for seconds in (1, 3):
+        monkeypatch.setattr(sys.modules[__name__], 'TRAIN_ROWS', [dict(loss=1.0, time=seconds)] * 5)
+        stub.called.clear()
+        study.timing.time_all(study.size, results, tmp_path / 'work', stub)
+        assert stub.called == [f'{name}_timing' for name in ('lidar-only', '2dpass', '2ddata', 'branch-alone')]
+    content = json.loads((tmp_path / 'cpu.json').read_text())
+    assert content['runs'] == runs and [entry['variant'] for entry in content['timing']] == list(study.timing.TIMED)
+    entry = study.runs.Results(tmp_path / 'cpu.json', study.size.settings()).timing[2]
+    assert (entry['seconds_per_iteration'], entry['iterations'], entry['peak_memory_mb']) == (3, 5, 500)
+    assert entry['threads'] == os.cpu_count() and len(entry['load_before']) == len(entry['load_average']) == 3
+    rows = study.table.timing_table(content['timing']).splitlines()
+    assert len(rows) == 6 and rows[4].startswith('| 2ddata | 3.00 | 500 |')
+    monkeypatch.setattr(study.timing, 'ITERATIONS', 6)
+    with pytest.raises(ValueError, match='5 iterations, not 6'):
+        study.timing.time_all(study.size, results, tmp_path / 'work', stub)
+
+
+def test_timing_command(study, repo_root, monkeypatch):
+    monkeypatch.syspath_prepend(str(repo_root / 'tools'))
+    from train import parse_args
+
+    from mmfusion_plugin.engine.launch import load_config
+
+    monkeypatch.chdir(repo_root)
+    monkeypatch.setattr(sys, 'argv', study.timing.timing_command(study.size, 'branch-alone', Path('w'))[1:])
+    cfg = load_config(parse_args())
+    assert cfg.train_cfg.max_epochs == 1 < cfg.train_cfg.val_begin and cfg.model.fusion is None
+    assert cfg.train_dataloader.dataset.indices == 20 * cfg.train_dataloader.batch_size == 40
 
 
 def test_a_real_process_is_measured(study, tmp_path):
@@ -224,13 +329,18 @@ def test_table_against_numpy(study, tmp_path):
     expected = [f'{m:.2f} ± {s:.2f}' for m, s in zip(means, spread)]
     gain = (ours - theirs)[:, :2]
     expected += [f'{m:+.2f} ± {s:.2f}' for m, s in zip(gain.mean(0), gain.std(0, ddof=1))]
-    assert rows['2ddata'] == ['0, 1, 2', *expected, '2.00 ± 0.00', rows['2ddata'][-2], '500 ± 0']
+    assert rows['2ddata'] == ['0, 1, 2', *expected]
     assert rows['2dpass'][4:6] == ['', ''], 'no difference to itself'
     pairs = np.array([value['boxes-1', seed] - value['2dpass', seed] for seed in SEEDS[:2]])[:, 0]
     assert rows['boxes-1'][4] == f'{pairs.mean():+.2f} ± {pairs.std(ddof=1):.2f}', 'paired by seed'
     assert list(rows)[2:] == ['2dpass', '2ddata', 'boxes-1']
     assert '±' not in study.table.table(runs[:1]), 'one seed has no spread'
     assert 'nan' not in text
+    threads = max(1, os.cpu_count() // 2)
+    assert f'8 with 2 at once, {threads} thread' in text and 'load average' in text
+    old = [{key: e[key] for key in e if key not in ('jobs', 'load_average')} for e in runs]
+    assert '8 with an unrecorded number at once' in study.table.table(old)
+    assert study.table.table(old).splitlines()[:-1] == text.splitlines()[:-1]
 
 
 def test_readme_and_picture(study, tmp_path, repo_root, monkeypatch):
@@ -260,3 +370,26 @@ def test_table_needs_a_run(study, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit, match='gpu.json holds no finished run'):
         study.main.main()
+
+
+def test_interest_scores(repo_root, study, tmp_path):
+    tool = repo_root / 'projects/2DDATA/interest_scores.py'
+
+    def run() -> subprocess.CompletedProcess:
+        return subprocess.run([sys.executable, tool, tmp_path], capture_output=True, text=True)
+
+    assert 'holds no log of a validation or a test' in run().stderr
+    logged = scores_of(study, 'any')
+    for path in ('a/vis_data/scalars.json', 'b/b.json'):  # a training, then a test of it
+        (tmp_path / path).parent.mkdir(parents=True)
+        (tmp_path / path).write_text(json.dumps(dict(logged, iou_car=0.5 if path[0] == 'b' else 0.1)) + '\n')
+        os.utime(tmp_path / path, (ord(path[0]),) * 2)
+    lines = run().stdout.splitlines()
+    printed = {line.split()[0]: line.split()[-1] for line in lines[1:]}
+    assert lines[0] == str(tmp_path / 'b/b.json') and printed['car'] == '50.00' and printed['trailer'] == '–'
+    values = {**{name: logged[f'iou_{name}'] for name in study.plan.CLASSES}, 'car': 0.5}
+    interest = ('pedestrian', 'bicycle', 'car', 'truck', 'motorcycle')
+    assert printed['interest'] == f'{100 * np.mean([values[name] for name in interest]):.2f}'
+    others = [values[name] for name in values if name not in interest]
+    assert len(others) == 11 and printed['other'] == f'{100 * np.nanmean(others):.2f}'
+    assert printed['miou'] == f'{100 * np.nanmean(list(values.values())):.2f}'

@@ -59,3 +59,11 @@ def test_degrade_boxes(command, infos, tmp_path):
     assert 'miss=1.0, false_positives=0.0, wrong_class=0.2' in text and 'recall 0.000' in text
     assert 'jitter must be in' in command('degrade_boxes', infos, '--level', 1, '--jitter', -1, '--out',
                                           tmp_path / 'b.json', status=1)
+
+
+@pytest.mark.slow
+def test_images_to_coco(command, infos, tmp_path):
+    text = command('images_to_coco', infos, '--classes', 'nuimages', '--out', tmp_path / 'images.json')
+    assert '36 images, 10 classes' in text and len(json.loads((tmp_path / 'images.json').read_text())['images']) == 36
+    assert 'is given twice' in command('images_to_coco', infos, '--classes', 'a', 'a', '--out', tmp_path / 'b.json',
+                                       status=1)

@@ -13,7 +13,7 @@ EXAMPLES = """examples:
   # a COCO dataset with annotations, such as the masks of a generated world
   python tools/dataset_converters/boxes_from_coco.py data/nuscenes/nuscenes_infos_train.json \\
       data/nuscenes/v1.0-trainval/instance_masks.json --out data/nuscenes/nuscenes_infos_train_masks.json
-  # results of an MMDetection model: test_evaluator.outfile_prefix=work_dirs/boxes writes boxes.bbox.json
+  # results of an MMDetection model over the images of images_to_coco.py; of a model with masks: boxes.segm.json
   python tools/dataset_converters/boxes_from_coco.py data/nuscenes/nuscenes_infos_train.json \\
       work_dirs/boxes.bbox.json --images data/nuscenes/images.json --score-thr 0.5 --out INFOS
   # names that are not in the table of mmfusion_plugin/converters/boxes_2d_categories.py
