@@ -109,9 +109,10 @@ def furnished_room(rng: np.random.Generator, scene_type: str) -> Room:
     for _ in range(int(rng.integers(2, 5)) if scene_type != 'Bathroom' else 1):
         parts, size = fixtures.picture(rng)
         layout.hang(parts, size, float(rng.uniform(1.45, 1.75)))
-    lamps = _lamps(layout, rng, panes)
-    return Room(**{**vars(empty_room(layout.actors, (layout.width, layout.length, layout.height), lamps, scene_type)),
-                   'tall': layout.tall})  # fmt: skip
+    size = (layout.width, layout.length, layout.height)
+    room = empty_room(layout.actors, size, _lamps(layout, rng, panes), scene_type)
+    room.tall = layout.tall
+    return room
 
 
 def _windows(layout: Layout, rng: np.random.Generator, count: int) -> List[Tuple[float, float, float]]:
