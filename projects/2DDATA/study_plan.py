@@ -191,9 +191,8 @@ def world_commands(size: Size, workers: int, masks: bool = False) -> list[list[s
     """How the world, and its instance masks, are made and converted; what is finished is not made again."""
     make = ['tools/make_synthetic.py', 'nuscenes', '--out', size.data_root, '--scenes', str(size.scenes)]
     make += ['--keyframes', str(size.keyframes), '--seed', '0', '--workers', str(workers)]
-    make += ['--masks'] * masks
     convert = ['tools/create_data.py', 'nuscenes', '--root-path', size.data_root, '--max-sweeps', '0']
-    commands = [make]
+    commands = [make, [*make, '--masks']] if masks else [make]
     if not (Path(size.data_root) / 'nuscenes_infos_val.json').is_file():
         commands.append([*convert, '--workers', str(workers)])
     return [[sys.executable, *command] for command in commands]
