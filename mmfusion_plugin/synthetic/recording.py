@@ -19,6 +19,7 @@ from mmfusion_plugin.synthetic import raycast
 Record = Callable[[Path, Any, Callable[[], None]], None]
 
 _DONE: Any = None
+_FORKED = False
 
 
 def claim_folder(root: Path, stamp_name: str, ours: str, settings: Dict[str, Any], what: str) -> None:
@@ -81,8 +82,11 @@ def record_all(record: Record, root: Path, plans: Sequence[Any], workers: int, b
         for plan in plans:
             record(root, plan, lambda: bar.update(1))
         return
-    # A fork inherits what is imported already, but Embree's threads do not survive it: only while Embree is unused.
-    fork = not raycast.started() and 'fork' in multiprocessing.get_all_start_methods()
+    # A fork inherits what is imported already, but the threads of Embree and OpenCV do not survive it, and a child that
+    # waits for them waits for ever: only while Embree is unused, and only the first time, before files are joined.
+    global _FORKED
+    fork = not (raycast.started() or _FORKED) and 'fork' in multiprocessing.get_all_start_methods()
+    _FORKED = True
     context = multiprocessing.get_context('fork' if fork else 'spawn')
     # One counter per scene, each written by one worker: no lock that a killed worker could keep.
     done = context.RawArray('i', len(plans))
