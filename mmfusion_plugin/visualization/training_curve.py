@@ -15,6 +15,7 @@ Series = tuple[np.ndarray, np.ndarray]
 Curves = dict[str, Series]
 
 LINES = ('#0969da', '#bc4c00', '#1a7f37', '#8250df', '#bf3989', '#57606a')
+STROKES = ('-', '--', ':')  # where there are more curves than colours
 
 
 class TrainingLog(NamedTuple):
@@ -140,10 +141,12 @@ def _draw_training(axes: Axes, curves: Curves) -> None:
         colour = LINES[number % len(LINES)]
         window = max(1, len(values) // 20)
         axes.plot(steps, values, color=colour, linewidth=0.8, alpha=0.3 if window > 1 else 1.0)
-        axes.plot(steps, _running_mean(values, window), color=colour, linewidth=1.8, label=name)
+        stroke = STROKES[number // len(LINES) % len(STROKES)]
+        axes.plot(steps, _running_mean(values, window), color=colour, linewidth=1.8, linestyle=stroke, label=name)
     _dress(axes, 'training')
     axes.set_ylim(bottom=min(0, axes.get_ylim()[0]) if any((v < 0).any() for _, v in curves.values()) else 0)
-    axes.legend(frameon=False, fontsize=9, labelcolor=INK)
+    beside = dict(loc='upper left', bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0) if len(curves) > 4 else {}
+    axes.legend(frameon=False, fontsize=9, labelcolor=INK, **beside)
 
 
 def _draw_validation(axes: Axes, curves: Curves, first_colour: int) -> None:
