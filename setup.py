@@ -67,7 +67,7 @@ class Develop(develop):
         super().run()
 
 
-extras = {name: requirements(name) for name in ('nuscenes', 'spconv', 'vis', 'dev')}
+extras = {name: requirements(name) for name in ('nuscenes', 'scannet', 'spconv', 'vis', 'dev')}
 readme = ROOT / 'README.md'
 
 setup(

@@ -26,7 +26,6 @@ from mmfusion_plugin.files import write_text
 from mmfusion_plugin.synthetic.nuscenes import GENERATION
 from mmfusion_plugin.version import __version__
 
-
 RESULTS = ('lidar_only', '2ddata', 'submission', 'pictures')  # folders of results in the demo's work_dir
 
 

@@ -69,8 +69,8 @@ class ResNetFCN(BaseModule):
             **depths,
         )
         self.trunk.conv1.stride = (1, 1)
-        # Faster on a CPU. But there torch 2.7 corrupts memory in the backward pass of strided 1x1 convolutions of 4 or 8
-        # channels in this format.
+        # Faster on a CPU. But there torch 2.7 corrupts memory in the backward pass of strided 1x1 convolutions of 4 or
+        # 8 channels in this format.
         self.memory_format = torch.channels_last if base_channels >= 16 else torch.contiguous_format
         self.decoders = nn.ModuleList(_decoder(stage, base_channels, channels) for stage in stages)
 
