@@ -2,6 +2,7 @@
 PYTHON ?= python3.11
 RUN := .venv/bin/python
 export GOMP_SPINCOUNT ?= 30000
+export THP_MEM_ALLOC_ENABLE ?= 1
 
 .DEFAULT_GOAL := help
 .PHONY: help env demo test fast lint check clean
