@@ -50,9 +50,9 @@ class LocalObjectBranch(BaseModule):
             devkit's export of 2D boxes. From 1 on boxes of unknown visibility go too: all that a detector found.
         image_skip: Of the fusion (:class:`GatedFusionUnit`).
         seg_weight: Weight of the fused heads' mean over scales.
-        point_weight: Weight of the 3D heads' mean over scales (2DPASS sums such heads; here few points are at stake).
-        kl_weight: Weight of the distillation's mean over scales (2DPASS's: 0.05).
-        kl_schedule: Of ``kl_weight`` over the training (:class:`WeightSchedule`); constant as in 2DPASS.
+        point_weight: Weight of the 3D heads' mean over scales; a mean, as few points are at stake.
+        kl_weight: Weight of the distillation's mean over scales (0.05: the code of arXiv 2207.04397).
+        kl_schedule: Of ``kl_weight`` over the training (:class:`WeightSchedule`); constant, as there.
         kl_reduction: See ``KLDistillationLoss``.
         loss_seg: Further arguments of ``PointSegmentationLoss``.
         init_cfg: Of mmengine's ``BaseModule``.
