@@ -14,7 +14,7 @@ env:  ## .venv with everything pinned; a few minutes, 15 more for mmcv the first
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: install Python 3.11, or name it: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
 	@$(PYTHON) tools/bootstrap.py
 
-demo: env  ## generated streets -> trained segmentor -> scores, submission and pictures; about 12 minutes on two cores
+demo: env  ## generated streets -> trained segmentor -> scores, submission and pictures; about 10 minutes on two cores
 	@$(RUN) tools/demo.py
 
 test: env  ## every test, slow ones too

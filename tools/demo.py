@@ -10,7 +10,7 @@ from pathlib import Path
 CONFIG = 'configs/2ddata/2ddata-tiny_1xb2-demo_synthetic-nuscenes.py'
 BASELINE = 'configs/point_voxel/point-voxel-tiny_1xb2-demo_synthetic-nuscenes.py'
 EXAMPLES = """examples:
-  python tools/demo.py                                   # what `make demo` runs: about 12 minutes on two cores
+  python tools/demo.py                                   # what `make demo` runs: about 10 minutes on two cores
   python tools/demo.py --scenes 20 --keyframes 10        # a larger world (remove data/demo before)
   python tools/demo.py --processes 2                     # two gloo processes (or two GPUs)
 """
