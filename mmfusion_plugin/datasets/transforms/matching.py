@@ -14,7 +14,7 @@ class MatchPointsToPixels(BaseTransform):
     """Look up each point in each loaded view, once, on the sweep as recorded.
 
     Uses the full chain lidar -> ego(t_lidar) -> global -> ego(t_camera) -> camera -> image in float64. Occlusion is not
-    tested (2DPASS, section 3.1, neither). Later transforms carry the match along and never recompute it.
+    tested (nor is it in 2DPASS's code). Later transforms carry the match along and never recompute it.
 
     Args:
         min_depth: Least depth along the optical axis in metres (2DPASS: 0).

@@ -1,4 +1,4 @@
-"""Multi-scale fusion-to-single knowledge distillation of 2DPASS (arXiv 2207.04397, section 3.3, and its code)."""
+"""Multi-scale fusion-to-single knowledge distillation of 2DPASS (arXiv 2207.04397), as its published code has it."""
 
 from __future__ import annotations
 

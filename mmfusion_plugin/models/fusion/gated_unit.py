@@ -14,7 +14,7 @@ def classifier(in_channels: int, hidden: int, num_classes: int) -> nn.Sequential
 class GatedFusionUnit(nn.Module):
     """Fuse the features of points with those of the pixels that show them.
 
-    ``relu(c * sigmoid(W2 c))`` with ``c = W1 [image, relu(W0 point)]``, as in 2DPASS's code. Equation 3 of its paper
+    ``relu(c * sigmoid(W2 c))`` with ``c = W1 [image, relu(W0 point)]``, as in 2DPASS's code. The equation in its paper
     adds the image feature; the code does not.
 
     Args:
