@@ -214,7 +214,7 @@ OTHERS: dict[str, dict[str, dict]] = {
     },
     'HOOKS': {'NanGuardHook': {}, 'ReproducibleHook': {}, 'SafeCheckpointHook': {},
               'SegmentationPicturesHook': dict(out_dir='pictures')},
-    'METRICS': {'LidarSegMetric': {}, 'ScanNetSegMetric': {}},
+    'METRICS': {'LidarSegMetric': {}, 'ScanNetSegMetric': {}, 'ViewSegMetric': {}},
     'OPTIM_WRAPPERS': {'BFloat16OptimWrapper': dict(optimizer=torch.optim.SGD([nn.Parameter(torch.ones(1))], lr=0.1))},
     # Reads an info file when it is built: tests/test_datasets and tests/test_configs build it on generated data.
     'DATASETS': {'NuScenesLidarSegDataset': dict(lazy_init=True)},

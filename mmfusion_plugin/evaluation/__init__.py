@@ -4,5 +4,6 @@ from .lidar_seg_metric import LidarSegMetric
 from .nuscenes_submission import NuScenesSubmissionWriter
 from .scannet_seg_metric import ScanNetSegMetric
 from .scannet_submission import ScanNetSubmissionWriter
+from .view_seg_metric import ViewSegMetric
 
-__all__ = ['LidarSegMetric', 'NuScenesSubmissionWriter', 'ScanNetSegMetric', 'ScanNetSubmissionWriter']
+__all__ = ['LidarSegMetric', 'NuScenesSubmissionWriter', 'ScanNetSegMetric', 'ScanNetSubmissionWriter', 'ViewSegMetric']
