@@ -38,7 +38,9 @@ def create_scannet_infos(
     ``rgbd`` of an entry describes ``frames/<scan>/``: ``color/N.jpg``, ``depth/N.png`` (16 bits, ``depth_shift`` units
     a metre), ``label/N.png`` and ``label-filt/N.png`` (8 bits, NYU40 ids), with N the number in the ``.sens`` file, and
     ``poses.npy`` ``(F, 4, 4)`` float32, camera to world, in the order of ``rgbd.frames``. ``cam2img`` and ``depth2img``
-    are the ``(3, 3)`` camera matrices of the small colour and depth (and label) images.
+    are the ``(3, 3)`` camera matrices of the small colour and depth (and label) images. ``overlap.npz`` beside them
+    holds ``base`` ``(K,)`` int32, rows of up to 2000 points drawn from the scan's, and ``seen`` ``(F, ceil(K / 8))``
+    uint8, packed bits: which of them each frame sees, its depth being theirs to within 0.1 m.
 
     Each finished scan leaves ``manifests/<scan>.json``; a scan whose manifest names the same files and options is not
     converted again. ``{prefix}_coverage.json`` gathers what became of all frames and vertices.

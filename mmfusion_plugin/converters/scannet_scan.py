@@ -15,7 +15,7 @@ import numpy as np
 from mmfusion_plugin.files import write_bytes, write_text
 
 from .scannet_check import Scan
-from .scannet_coverage import VertexCoverage
+from .scannet_coverage import BaseOverlap, VertexCoverage
 from .scannet_files import read_axis_alignment, read_vertices
 from .scannet_frames import FrameReader, FrameSet, ScanOptions, write_frame
 from .scannet_images import averaged_intrinsic, nearest_intrinsic
@@ -23,7 +23,7 @@ from .scannet_labels import read_label_table, read_mesh_labels
 from .scannet_taxonomy import IGNORE_INDEX, NYU40_TO_CLASS
 
 # Raised whenever the files change, so that scans of an older version are converted anew.
-_FORMAT = 1
+_FORMAT = 2
 _DECIMALS = 10  # of matrices: 1e-10 displaces a point at 100 m by 1e-8 m
 
 
@@ -79,7 +79,8 @@ def convert_scan(out_dir: Path, table: Path, options: ScanOptions, scan: Scan) -
     with FrameReader(scan, options.label_kinds if scan.labelled else (), labels) as reader:
         matrix = nearest_intrinsic(reader.header.intrinsic_depth, reader.header.depth_size, options.image_size)
         coverage = VertexCoverage(points[:, :3], matrix)
-        frames = _convert_frames(reader, folder, coverage, options)
+        overlap = BaseOverlap(scan.name, points[:, :3], matrix)
+        frames = _convert_frames(reader, folder, coverage, overlap, options)
         entry = _entry(scan, len(points), frames, reader, matrix, options)
     manifest = {
         'scan': scan.name,
@@ -98,7 +99,9 @@ def convert_scan(out_dir: Path, table: Path, options: ScanOptions, scan: Scan) -
     return manifest
 
 
-def _convert_frames(reader: FrameReader, folder: Path, coverage: VertexCoverage, options: ScanOptions) -> FrameSet:
+def _convert_frames(
+    reader: FrameReader, folder: Path, coverage: VertexCoverage, overlap: BaseOverlap, options: ScanOptions
+) -> FrameSet:
     """Write the frames beside their final folder, and move them there together."""
     staging = folder.with_name(f'.{folder.name}.partial')
     shutil.rmtree(staging, ignore_errors=True)  # of a run that was killed
@@ -109,8 +112,10 @@ def _convert_frames(reader: FrameReader, folder: Path, coverage: VertexCoverage,
             (staging / name).mkdir()
         for frame in reader.frames(frames, options):
             write_frame(frame, staging)
-            coverage.add(frame.depth / reader.header.depth_shift, frame.pose)
+            for collector in (coverage, overlap):
+                collector.add(frame.depth / reader.header.depth_shift, frame.pose)
         np.save(staging / 'poses.npy', np.array(frames.poses, '<f4').reshape(-1, 4, 4))
+        overlap.save(staging / 'overlap.npz')
         # One request for all of some thousand small files, before the name says that they are whole.
         os.sync()
         shutil.rmtree(folder, ignore_errors=True)

@@ -70,6 +70,7 @@ def check_file_names(entry: dict, origin: str) -> None:
     """
     names = {'lidar_points.lidar_path': entry.get('lidar_points', {}).get('lidar_path')}
     names['pts_semantic_mask_path'] = entry.get('pts_semantic_mask_path')
+    names['rgbd.path'] = entry.get('rgbd', {}).get('path')
     for camera, image in entry.get('images', {}).items():
         names[f'images.{camera}.img_path'] = image.get('img_path')
     for key, name in names.items():

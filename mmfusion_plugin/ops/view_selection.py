@@ -16,8 +16,8 @@ def greedy_views(overlap: np.ndarray, num_views: int) -> np.ndarray:
         num_views: V, number of frames wanted.
 
     Returns:
-        (V,) int64 positions of frames in the order of choice, the lowest of equally good ones; -1 ("no view") from where
-        no frame would add a point.
+        (V,) int64 positions of frames in the order of choice, the lowest of equally good ones; -1 ("no view") from
+        where no frame would add a point.
 
     Raises:
         ValueError: ``overlap`` is no matrix, or ``num_views`` is negative.

@@ -66,7 +66,8 @@ def test_test_split_has_no_labels(out):
     entry = entries(out)['scene0707_00']
     assert 'pts_semantic_mask_path' not in entry and entry['rgbd']['labels'] == []
     assert not (out / 'semantic_mask/scene0707_00.bin').exists()
-    assert sorted(path.name for path in (out / 'frames/scene0707_00').iterdir()) == ['color', 'depth', 'poses.npy']
+    names = sorted(path.name for path in (out / 'frames/scene0707_00').iterdir())
+    assert names == ['color', 'depth', 'overlap.npz', 'poses.npy']
     np.testing.assert_array_equal(entry['axis_align_matrix'], np.eye(4))
 
 

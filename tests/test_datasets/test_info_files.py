@@ -158,13 +158,15 @@ def test_missing_and_unknown_files(tmp_path):
 @pytest.mark.parametrize(
     'name', ['../a.bin', 'x/../../a', '/etc/passwd', 'C:\\a.bin', '..\\a.bin', '\\\\host\\a', 'a\0b']
 )
-@pytest.mark.parametrize('key', ['lidar_path', 'img_path', 'pts_semantic_mask_path'])
+@pytest.mark.parametrize('key', ['lidar_path', 'img_path', 'pts_semantic_mask_path', 'rgbd.path'])
 def test_names_outside_the_data_are_refused(tmp_path, name, key):
     bad = entry()
     if key == 'lidar_path':
         bad['lidar_points']['lidar_path'] = name
     elif key == 'img_path':
         bad['images']['CAM_FRONT']['img_path'] = name
+    elif key == 'rgbd.path':
+        bad['rgbd'] = {'path': name}
     else:
         bad[key] = name
     path = tmp_path / 'infos.json'
