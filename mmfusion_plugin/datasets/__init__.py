@@ -5,12 +5,16 @@ from .damage import CorruptDataError, TooManyCorruptSamples
 from .info_files import load_info_file
 from .nuscenes_lidarseg_dataset import NuScenesLidarSegDataset
 from .safe_pickle import UnsafePickleError
+from .scannet_rgbd_dataset import ScanNetRGBDDataset
+from .scannet_view_dataset import ScanNetViewDataset
 from .sweep_files import read_labels, read_sweep
 from .wrapped import innermost_dataset_cfgs
 
 __all__ = [
     'CorruptDataError',
     'NuScenesLidarSegDataset',
+    'ScanNetRGBDDataset',
+    'ScanNetViewDataset',
     'TooManyCorruptSamples',
     'UnsafePickleError',
     'innermost_dataset_cfgs',

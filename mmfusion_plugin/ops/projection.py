@@ -63,6 +63,34 @@ def project_points(points: Array, lidar2cam: Array, cam2img: Array) -> tuple[Arr
         return _like(pixels.T, points), _like(image[3], points)
 
 
+def unproject_depth(depth: np.ndarray, cam2world: np.ndarray, depth2img: np.ndarray) -> np.ndarray:
+    """Where the pixels of depth images lie.
+
+    Args:
+        depth: (V, H, W) metres along the optical axis.
+        cam2world: (V, 4, 4) poses of the cameras (x right, y down, z forward), metres.
+        depth2img: (3, 3) camera matrix of the images.
+
+    Returns:
+        (V, H, W, 3) float32, metres in the poses' frame; pixels of depth 0 lie at their camera.
+
+    Raises:
+        ValueError: A shape is wrong.
+    """
+    views, matrix = len(depth), np.asarray(depth2img, np.float64)
+    poses = np.asarray(cam2world, np.float64)
+    if depth.ndim != 3 or poses.shape != (views, 4, 4) or matrix.shape != (3, 3):
+        raise ValueError(
+            f'need depth (V, H, W), cam2world (V, 4, 4) and depth2img (3, 3), got {depth.shape}, {poses.shape} and '
+            f'{matrix.shape}'
+        )
+    rows, columns = np.indices(depth.shape[1:])
+    pixels = np.stack([columns, rows, np.ones_like(rows)], axis=-1).reshape(-1, 3)
+    rays = pixels @ np.linalg.inv(matrix).T
+    offsets = depth.reshape(views, -1, 1) * (rays @ poses[:, :3, :3].swapaxes(1, 2))
+    return (offsets + poses[:, None, :3, 3]).astype(np.float32).reshape(*depth.shape, 3)
+
+
 def in_image(pixels: Array, depth: Array, height: int, width: int, min_depth: float = 0.0) -> Array:
     """Which points are seen: -0.5 <= u < width - 0.5, -0.5 <= v < height - 0.5, depth > min_depth.
 

@@ -9,6 +9,9 @@ from mmdet3d.registry import TRANSFORMS
 
 from .arguments import check_number
 
+PER_PIXEL_KEYS = ('depth', 'pixel_xyz', 'pixel_valid', 'gt_sem_seg')
+"""What an RGB-D sample knows of each pixel, ``(V, H, W, ...)``."""
+
 
 @TRANSFORMS.register_module()
 class ResizeImages(BaseTransform):
@@ -20,16 +23,18 @@ class ResizeImages(BaseTransform):
     """
 
     def __init__(self, size: tuple[int, int], interpolation: str = 'area') -> None:
-        if (
-            isinstance(size, int)
-            or len(size) != 2
-            or not all(isinstance(length, int) and length > 0 for length in size)
-        ):
-            raise ValueError(f'size must be width and height in whole pixels, got {size!r}')
+        check_size(size)
         self.size, self.interpolation = tuple(size), interpolation
 
     def transform(self, results: dict) -> dict:
-        """Resize ``img``; pixel centres map by ``u -> (u + 0.5) s - 0.5``."""
+        """Resize ``img``; pixel centres map by ``u -> (u + 0.5) s - 0.5``.
+
+        Raises:
+            ValueError: The sample has depth or labels of pixels, or views of different sizes.
+        """
+        known = [key for key in PER_PIXEL_KEYS if key in results]
+        if known:
+            raise ValueError(f'{known[0]} belongs to pixels as they are: convert the data with another --image-size')
         width, height = self.size
         shapes = {image.shape[:2] for image in results['img']}
         if len(shapes) > 1:
@@ -67,6 +72,47 @@ class RandomFlipImages(BaseTransform):
             for key in ('point_pixel_match', 'gt_boxes_2d'):
                 if key in results:
                     results[key] = results[key].flip_horizontal(view, width)
+            for key in PER_PIXEL_KEYS:
+                if key in results:
+                    results[key] = results[key].copy()
+                    results[key][view] = results[key][view, :, ::-1]
+        return results
+
+
+@TRANSFORMS.register_module()
+class RandomCropImages(BaseTransform):
+    """Cut the same random part out of all views of a sample, as the paper of SAFNet trains its image network.
+
+    Args:
+        size: Width and height of the part, pixels; the paper gives none.
+    """
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        check_size(size)
+        self.size = tuple(size)
+
+    def transform(self, results: dict) -> dict:
+        """Cut ``img`` and what is known of its pixels.
+
+        Raises:
+            ValueError: An image is smaller than the part, or the sample has matches or boxes, which are not cut.
+        """
+        for key in ('point_pixel_match', 'gt_boxes_2d'):
+            if key in results:
+                raise ValueError(f'RandomCropImages does not cut {key}: leave it out of pipelines with points or boxes')
+        width, height = self.size
+        old_height, old_width = min(image.shape[:2] for image in results['img'])
+        if old_height < height or old_width < width:
+            raise ValueError(f'cannot cut {width}x{height} out of images of {old_width}x{old_height} pixels')
+        top, left = np.random.randint(old_height - height + 1), np.random.randint(old_width - width + 1)
+        rows, columns = slice(top, top + height), slice(left, left + width)
+        results['img'] = [np.ascontiguousarray(image[rows, columns]) for image in results['img']]
+        results['img_shape'] = [(height, width)] * len(results['img'])
+        shift = np.array([[1.0, 0, -left], [0, 1, -top], [0, 0, 1]])
+        results['img_aug_matrix'] = shift @ results['img_aug_matrix']
+        for key in PER_PIXEL_KEYS:
+            if key in results:
+                results[key] = results[key][:, rows, columns]
         return results
 
 
@@ -99,3 +145,9 @@ class JitterImageColours(BaseTransform):
                 base = grey.mean() if kind == 1 else grey[..., None]
             image = np.clip(base + (image - base) * np.float32(factors[kind]), 0, 255)
         return image.round().astype(np.uint8)
+
+
+def check_size(size: tuple[int, int]) -> None:
+    """Refuse what is not width and height in whole pixels."""
+    if isinstance(size, int) or len(size) != 2 or not all(isinstance(length, int) and length > 0 for length in size):
+        raise ValueError(f'size must be width and height in whole pixels, got {size!r}')

@@ -1,0 +1,35 @@
+"""The frames of ScanNet one by one, to train an image network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmdet3d.registry import DATASETS
+
+from .scannet_rgbd_dataset import ScanNetRGBDDataset
+
+
+@DATASETS.register_module()
+class ScanNetViewDataset(ScanNetRGBDDataset):
+    """Frames of the scans of :class:`ScanNetRGBDDataset`: each sample has one view, for ``LoadViews(geometry=False)``.
+
+    Args:
+        args: Of :class:`ScanNetRGBDDataset`.
+        every: Take every so-manieth kept frame of each scan. Neighbouring frames of a video show almost the same.
+        kwargs: Of :class:`ScanNetRGBDDataset`.
+    """
+
+    def __init__(self, *args: Any, every: int = 1, **kwargs: Any) -> None:
+        if every < 1:
+            raise ValueError(f'every must be at least 1, got {every}')
+        self.every = every
+        super().__init__(*args, **kwargs)
+
+    def load_data_list(self) -> list[dict]:
+        """Entries of the frames; each describes its frame alone, so that they stay small."""
+        return [self._frame(scan, position) for scan in super().load_data_list()
+                for position in range(0, len(scan['rgbd']['frames']), self.every)]
+
+    def _frame(self, scan: dict, position: int) -> dict:
+        rgbd = {**scan['rgbd'], 'frames': [scan['rgbd']['frames'][position]]}
+        return {'sample_idx': scan['sample_idx'], 'scan_id': scan['scan_id'], 'rgbd': rgbd, 'views': [0]}
