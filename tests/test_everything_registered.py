@@ -207,6 +207,7 @@ MODELS_RUN: dict[str, tuple[dict, Callable[[nn.Module], Tensor]]] = {
 }
 OTHERS: dict[str, dict[str, dict]] = {
     'TRANSFORMS': {
+        'DamageViews': {},
         'LoadLidarSweep': {}, 'LoadLidarSeg': {}, 'LoadCameraImages': {}, 'LoadBoxes2D': {}, 'MatchPointsToPixels': {},
         'ResizeImages': dict(size=(400, 240)), 'RandomFlipImages': {}, 'JitterImageColours': {}, 'DropPoints': {},
         'RandomSweepTransform': {}, 'VoteRotTrans': dict(vote=0), 'PackFusionInputs': {},

@@ -64,7 +64,7 @@ class DamageViews(BaseTransform):
         self.seed, self.ignore_index = seed, ignore_index
 
     def transform(self, results: dict) -> dict:
-        """Change ``img``, ``depth`` (V, H, W), ``cam2world`` (V, 4, 4) and, where there is one, ``gt_sem_seg``."""
+        """Change ``img`` and, where they were loaded, ``gt_sem_seg``, ``depth`` (V, H, W), ``cam2world`` (V, 4, 4)."""
         scan, frames = self._scan(results), _frames(results)
         if not frames:
             return results
@@ -86,13 +86,15 @@ class DamageViews(BaseTransform):
         if 'gt_sem_seg' in results:
             results['gt_sem_seg'] = results['gt_sem_seg'][shown]
             results['gt_sem_seg'][blank] = self.ignore_index
-        results['depth'], results['cam2world'] = results['depth'].copy(), results['cam2world'].copy()
-        results['depth'][dropped] = 0
-        if self.depth_holes:
-            for view, draw in zip(views, draws):
-                results['depth'][view][depth_holes(results['depth'][view], self.depth_holes, draw)] = 0
-        shifts, turns = errors[:, :3] * self.pose_translation, errors[:, 3:] * self.pose_rotation
-        results['cam2world'][views] = moved_cameras(results['cam2world'][views], shifts, turns)
+        if 'depth' in results:
+            results['depth'] = depth = results['depth'].copy()
+            depth[dropped] = 0
+            for view, draw in zip(views, draws) if self.depth_holes else ():
+                depth[view][depth_holes(depth[view], self.depth_holes, draw)] = 0
+        if 'cam2world' in results:
+            results['cam2world'] = poses = results['cam2world'].copy()
+            shifts, turns = errors[:, :3] * self.pose_translation, errors[:, 3:] * self.pose_rotation
+            poses[views] = moved_cameras(poses[views], shifts, turns)
         return results
 
     def _scan(self, results: dict) -> list[int]:
