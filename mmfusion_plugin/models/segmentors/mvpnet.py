@@ -38,6 +38,7 @@ class MVPNet(PointSetSegmentor):
             neither paper nor code gives.
         loss_image: Further arguments of the ``PointCrossEntropyLoss`` of both.
         data_preprocessor: Config of the data preprocessor.
+        test_cfg: How whole scenes are segmented, see :class:`PointSetSegmentor`.
         init_cfg: Of mmengine's ``BaseModule``.
 
     Raises:
@@ -56,6 +57,7 @@ class MVPNet(PointSetSegmentor):
         unprojected_radius: float = 0.1,
         loss_image: Optional[Dict[str, Any]] = None,
         data_preprocessor: Optional[Dict[str, Any]] = None,
+        test_cfg: Optional[Dict[str, Any]] = None,
         init_cfg: Optional[Dict[str, Any]] = None,
     ) -> None:
         if freeze_image and (image_weight or unprojected_weight):
@@ -66,7 +68,7 @@ class MVPNet(PointSetSegmentor):
         image = build_part(image_backbone, **classes_of(decode_head))
         transfer = build_part(aggregation, in_channels=image.out_channels)
         points = build_part(backbone, in_channels=transfer.out_channels)
-        super().__init__(points, decode_head, data_preprocessor, init_cfg)
+        super().__init__(points, decode_head, data_preprocessor, test_cfg, init_cfg)
         self.image_backbone, self.aggregation = image, transfer
         self.freeze_image, self.unprojected_radius = freeze_image, unprojected_radius
         self.image_weight, self.unprojected_weight = image_weight, unprojected_weight
@@ -86,6 +88,10 @@ class MVPNet(PointSetSegmentor):
         """Features (B * V, C, H, W) and logits (B * V, num_classes, H, W) of all images of the batch."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.freeze_image):
             return self.image_backbone(images_of(batch_inputs))
+
+    def encode_views(self, images: Tensor) -> Tensor:
+        """Features (V, C, H, W) of normalised images (V, 3, H, W)."""
+        return self.encode_images({'imgs': images[None]})[0]
 
     def neighbourhoods(self, batch_inputs: Dict[str, Any]) -> Neighbourhoods:
         """The points and the pixels around them."""

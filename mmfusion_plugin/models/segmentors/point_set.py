@@ -10,6 +10,8 @@ from mmdet3d.registry import MODELS
 from mmdet3d.structures.det3d_data_sample import SampleList
 from torch import Tensor, nn
 
+from .whole_scene import EncodeViews, WholeSceneOptions, segment_scenes
+
 Part = Union[Dict[str, Any], nn.Module]
 
 
@@ -22,20 +24,27 @@ class PointSetSegmentor(Base3DSegmentor):
             features; there are none by default.
         decode_head: Config of the head (``PointMLPHead``); ``in_channels`` follows the backbone if it is not given.
         data_preprocessor: Config of the data preprocessor.
+        test_cfg: How whole scenes are segmented, see
+            :class:`~mmfusion_plugin.models.segmentors.whole_scene.WholeSceneOptions`.
         init_cfg: Of mmengine's ``BaseModule``.
     """
+
+    # Networks that see images have a method in its place.
+    encode_views: Optional[EncodeViews] = None
 
     def __init__(
         self,
         backbone: Part,
         decode_head: Part,
         data_preprocessor: Optional[Dict[str, Any]] = None,
+        test_cfg: Optional[Dict[str, Any]] = None,
         init_cfg: Optional[Dict[str, Any]] = None,
     ) -> None:
         # Built here, so that the model also builds where no default scope is set.
         super().__init__(MODELS.build(data_preprocessor or {'type': 'FusionDataPreprocessor'}), init_cfg)
         self.backbone = build_part(backbone, in_channels=0)
         self.decode_head = build_part(decode_head, in_channels=self.backbone.out_channels)
+        self.test_cfg = WholeSceneOptions.of(test_cfg)
 
     def extract_feat(self, batch_inputs: Dict[str, Any]) -> Tensor:
         """(N, C) features of all points of the batch, samples after each other.
@@ -61,7 +70,19 @@ class PointSetSegmentor(Base3DSegmentor):
         return self.decode_head.loss(logits, point_labels(batch_data_samples))
 
     def encode_decode(self, batch_inputs: Dict[str, Any], batch_data_samples: SampleList) -> List[Tensor]:
-        """(N_i, num_classes) logits of every point of each sample."""
+        """(N_i, num_classes) logits of every point of each sample.
+
+        Args:
+            batch_inputs: As for ``extract_feat``; or, with ``chunk_boxes``, whole scenes, see
+                :func:`~mmfusion_plugin.models.segmentors.whole_scene.segment_scenes`.
+            batch_data_samples: Unused.
+        """
+        if 'chunk_boxes' in batch_inputs:
+            num_classes = self.decode_head.num_classes
+            return segment_scenes(batch_inputs, self._segment_chunks, self.encode_views, num_classes, self.test_cfg)
+        return self._segment_chunks(batch_inputs)
+
+    def _segment_chunks(self, batch_inputs: Dict[str, Any]) -> List[Tensor]:
         logits = self.decode_head(self.extract_feat(batch_inputs))
         return list(logits.split([len(cloud) for cloud in batch_inputs['points']]))
 
