@@ -9,9 +9,9 @@ import os
 import sys
 from pathlib import Path
 
-from study_plan import INTEREST, OTHERS
-from study_scores import class_means
+from study_plan import GROUPS, INTEREST, OTHERS
 
+from mmfusion_plugin.apis.study import class_means
 from mmfusion_plugin.converters.nuscenes_taxonomy import CLASSES
 from mmfusion_plugin.evaluation.submission_check import check_submission, evaluate_submission, open_nuscenes
 
@@ -65,7 +65,8 @@ def main() -> None:
     except (ImportError, OSError, ValueError) as error:
         sys.exit(f'interest_scores: {error}')
     print(source)
-    for name, value in {**{name: iou[name] for name in CLASSES}, **class_means(iou)}.items():
+    means = class_means(iou, {'miou': CLASSES, **GROUPS})
+    for name, value in {**{name: iou[name] for name in CLASSES}, **means}.items():
         print(f'{name:<22}{"–" if value is None or value != value else f"{100 * value:.2f}":>6}')
 
 

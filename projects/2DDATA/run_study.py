@@ -8,17 +8,25 @@ repeated, so the study can be stopped at any time and started again.
 from __future__ import annotations
 
 import argparse
-import os
-import signal
 import subprocess
-import sys
 from pathlib import Path
 
 from study_boxes import prepare_boxes
-from study_plan import CORE, OPEN_QUESTIONS, ROOT, SIZES, VARIANTS, plan, world_commands
-from study_runs import Results, run_all, show
-from study_table import picture, table, timing_table, write_into
-from study_timing import time_all
+from study_plan import CORE, ROOT, SIZES, VARIANTS, world_commands
+from study_runs import ITERATIONS, TIMED, open_results, score, tasks, timing_command
+from study_table import picture, table
+
+from mmfusion_plugin.apis.study import (
+    Results,
+    add_study_options,
+    plan,
+    run_all,
+    run_command,
+    show,
+    time_all,
+    timing_table,
+    write_into,
+)
 
 PROJECT = Path(__file__).resolve().parent
 EXAMPLES = """examples:
@@ -36,16 +44,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('--size', choices=SIZES, default='cpu', help='how much of everything (default: %(default)s)')
-    parser.add_argument('--variants', nargs='+', choices=VARIANTS, default=list(CORE), metavar='NAME',
-                        help=f'default: {", ".join(CORE)}; others: {", ".join(OPEN_QUESTIONS)}')  # fmt: skip
-    parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2], metavar='N', help='default: 0 1 2')
-    parser.add_argument('--jobs', type=int, default=2, help='trainings at once (default: %(default)s)')
-    parser.add_argument('--workers', type=int, default=os.cpu_count(), help='processes that make the world')
-    parser.add_argument('--work-dir', type=Path, help='logs and checkpoints (default: work_dirs/study/<size>)')
-    instead = parser.add_mutually_exclusive_group()
-    instead.add_argument('--time', action='store_true', help='train each system alone, a few iterations for its time')
-    instead.add_argument('--table', action='store_true', help='train nothing: draw what is finished')
+    add_study_options(parser, SIZES, VARIANTS, CORE, 'work_dirs/study')
     return parser.parse_args()
 
 
@@ -67,7 +66,7 @@ def draw(size: str, results: Results) -> None:
 def study(args: argparse.Namespace) -> None:
     """Make the world and the boxes of each variant, train, draw."""
     size = SIZES[args.size]
-    results = Results(PROJECT / 'results' / f'{args.size}.json', size.settings())
+    results = open_results(PROJECT / 'results' / f'{args.size}.json', size)
     work_dir = args.work_dir or Path('work_dirs/study', args.size)
     if not args.table:
         variants = {} if args.time else {name: VARIANTS[name] for name in args.variants}
@@ -75,22 +74,17 @@ def study(args: argparse.Namespace) -> None:
             print(show(command), flush=True)
             subprocess.run(command, check=True)
         if args.time:
-            time_all(size, results, work_dir)
+            time_all(TIMED, lambda *where: timing_command(size, *where), results, work_dir, ITERATIONS)
         else:
             boxes = {name: prepare_boxes(size, variant) for name, variant in variants.items() if variant.has_boxes}
-            run_all(size, plan(args.variants, args.seeds), results, work_dir, args.jobs, boxes)
+            run_all(tasks(size, plan(args.variants, args.seeds), work_dir, boxes), results, args.jobs, score)
     draw(args.size, results)
 
 
 def main() -> None:
-    """Run the command from the project's folder, where its tools and configs are."""
+    """Run the command."""
     args = parse_args()
-    os.chdir(ROOT)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit('run_study: stopped; the same command goes on'))
-    try:
-        study(args)
-    except (OSError, ValueError, RuntimeError, subprocess.CalledProcessError) as error:
-        sys.exit(f'run_study: {error}')
+    run_command(lambda: study(args), ROOT)
 
 
 if __name__ == '__main__':

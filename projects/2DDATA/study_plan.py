@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import json
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mmengine.config import Config
 
+from mmfusion_plugin.apis.study import Run, decisive_settings, digest, read_config
 from mmfusion_plugin.converters.boxes_2d_degrade import LEVELS
 from mmfusion_plugin.converters.nuscenes_taxonomy import CLASSES
 from mmfusion_plugin.synthetic.nuscenes import GENERATION
@@ -20,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # The classes of 2DDATA's boxes of interest: adult and child are both pedestrians to the LiDAR labels.
 INTEREST = ('pedestrian', 'bicycle', 'car', 'truck', 'motorcycle')
 OTHERS = tuple(name for name in CLASSES if name not in INTEREST)
+GROUPS = {'interest': INTEREST, 'other': OTHERS}
 REFERENCE = '2dpass'  # what the others are compared with
 
 
@@ -67,11 +66,6 @@ VARIANTS = {
 }
 OPEN_QUESTIONS = ('kl-0', 'kl-0.5', 'masks')  # trained when asked for
 CORE = tuple(name for name in VARIANTS if name not in OPEN_QUESTIONS)
-# What a training and its validation depend on; the rest of a config is about testing, logging and pictures.
-DECISIVE = (
-    'model', 'train_dataloader', 'val_dataloader', 'val_evaluator', 'train_cfg', 'optim_wrapper', 'param_scheduler',
-    'auto_scale_lr', 'custom_hooks', 'randomness',
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -105,18 +99,14 @@ class Size:
     def digest(self, variant: Variant) -> str:
         """Of a variant's resolved config, its options, and the quality of its boxes."""
         level = asdict(LEVELS[variant.box_level])
-        parts = (_decisive(self.configs[variant.system]), variant.options, variant.infos, level)
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+        return digest(
+            decisive_settings(load_config(self.configs[variant.system])), variant.options, variant.infos, level
+        )
 
 
-@functools.lru_cache(maxsize=None)
 def load_config(path: str) -> Config:
-    """A config, named from the project's folder, with all that it inherits."""
-    return Config.fromfile(ROOT / path)
-
-
-def _decisive(path: str) -> dict:
-    return {key: value for key, value in load_config(path).to_dict().items() if key in DECISIVE}
+    """A config, named from the project's folder."""
+    return read_config(ROOT / path)
 
 
 SIZES = {
@@ -146,24 +136,6 @@ SIZES = {
         flags=('--amp', '--auto-scale-lr'),
     ),
 }
-
-
-@dataclass(frozen=True)
-class Run:
-    """One training of the study."""
-
-    variant: str
-    seed: int
-
-    @property
-    def name(self) -> str:
-        """Its folder's name."""
-        return f'{self.variant}_seed{self.seed}'
-
-
-def plan(variants: list[str], seeds: list[int]) -> list[Run]:
-    """All runs; seed after seed, so that a stopped study has whole comparisons."""
-    return [Run(variant, seed) for seed in seeds for variant in variants]
 
 
 def training_command(size: Size, run: Run, work_dir: Path) -> list[str]:

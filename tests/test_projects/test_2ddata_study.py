@@ -1,76 +1,55 @@
-"""The 2DDATA study: commands, resuming, and its statistics against plain numpy. No training: a stand-in writes logs."""
+"""The 2DDATA study: commands, entries, and its statistics against plain numpy. No training: a stand-in writes logs."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import os
-import subprocess
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
+from study_modules import study_modules
+
+from mmfusion_plugin.apis.study import Results, Run, Usage, plan, run_all
+from mmfusion_plugin.converters.nuscenes_taxonomy import CLASSES
 
 SEEDS = [0, 1, 2]
 BOXES = dict(given=5000, recall=0.912, precision=0.84, mean_iou=0.8, class_accuracy=0.95)
-STUDY_OF_A_SLEEPER = """
-import sys
-from pathlib import Path
-import run_study, study_plan, study_runs
-
-folder = Path(sys.argv.pop())
-sleeper = 'import os, sys, time; open(sys.argv[1], "w").write(str(os.getpid())); time.sleep(90)'
-study_runs.training_command = lambda *_: [sys.executable, '-c', sleeper, str(folder / 'pid')]
-size = study_plan.SIZES['cpu']
-results = study_runs.Results(folder / 'results.json', size.settings())
-runs = study_plan.plan(['2dpass'], [0])
-run_study.study = lambda _: study_runs.run_all(size, runs, results, folder / 'work', 1, {})
-run_study.main()
-"""
 TRAIN_ROWS = [dict(loss=1.0, time=time, step=step) for step, time in enumerate((9.0, 1.0, 3.0, 2.0, 2.0), 1)]
 
 
 @pytest.fixture
-def study(repo_root: Path, monkeypatch) -> SimpleNamespace:
+def study(repo_root: Path) -> Iterator[SimpleNamespace]:
     """The project's modules."""
-    monkeypatch.syspath_prepend(str(repo_root / 'projects' / '2DDATA'))
-    import run_study
-    import study_plan
-    import study_runs
-    import study_table
-    import study_timing
-
-    return SimpleNamespace(
-        plan=study_plan, runs=study_runs, table=study_table, timing=study_timing,
-        main=run_study, size=study_plan.SIZES['cpu'])  # fmt: skip
+    with study_modules(repo_root / 'projects' / '2DDATA', boxes='study_boxes', scores='interest_scores') as modules:
+        modules.size = modules.plan.SIZES['cpu']
+        yield modules
 
 
 class Stub:
-    """Writes the log of a training whose IoU follow from its command; counts calls, fails on demand."""
+    """Writes the log of a training whose IoU follow from its folder's name; counts calls."""
 
-    def __init__(self, study: SimpleNamespace, fail_at: str = '') -> None:
-        self.study, self.fail_at, self.called = study, fail_at, []
+    def __init__(self) -> None:
+        self.called = []
 
-    def __call__(self, command: list, work_dir: Path, threads: int) -> object:
+    def __call__(self, command: list, work_dir: Path, threads: int) -> Usage:
         self.called.append(work_dir.name)
-        if work_dir.name == self.fail_at:
-            raise RuntimeError(f'{work_dir.name} failed')
         log = work_dir / '20260101_000000' / 'vis_data' / 'scalars.json'
         log.parent.mkdir(parents=True)
-        rows = [*TRAIN_ROWS, scores_of(self.study, work_dir.name)]
+        rows = [*TRAIN_ROWS, scores_of(work_dir.name)]
         log.write_text(''.join(f'{json.dumps(row)}\n' for row in rows))
-        return self.study.runs.Usage(seconds=120.0 + len(self.called), peak_memory_mb=500.0)
+        return Usage(seconds=120.0 + len(self.called), peak_memory_mb=500.0)
 
 
-def scores_of(study: SimpleNamespace, name: str) -> dict:
+def scores_of(name: str) -> dict:
     """A validation as ``LidarSegMetric`` logs it; one class occurs nowhere."""
     rng = np.random.default_rng(sum(map(ord, name)))
-    iou = dict(zip(study.plan.CLASSES, rng.random(16)))
+    iou = dict(zip(CLASSES, rng.random(16)))
     iou['trailer'] = float('nan')
     return dict(miou=float(np.nanmean(list(iou.values()))), step=8, **{f'iou_{name}': v for name, v in iou.items()})
 
@@ -79,17 +58,11 @@ def boxes_of(study: SimpleNamespace) -> dict:
     return {name: BOXES for name, variant in study.plan.VARIANTS.items() if variant.has_boxes}
 
 
-def finished(study: SimpleNamespace, folder: Path, variants: list | None = None) -> tuple[object, Stub]:
-    stub = Stub(study)
-    results = study.runs.Results(folder / 'cpu.json', study.size.settings())
-    runs = study.plan.plan(variants or list(study.plan.CORE), SEEDS)
-    study.runs.run_all(study.size, runs, results, folder / 'work', 2, boxes_of(study), stub)
+def finished(study: SimpleNamespace, folder: Path, variants: list | None = None) -> tuple[Results, Stub]:
+    stub, results = Stub(), study.runs.open_results(folder / 'cpu.json', study.size)
+    runs = plan(variants or list(study.plan.CORE), SEEDS)
+    run_all(study.runs.tasks(study.size, runs, folder / 'work', boxes_of(study)), results, 2, study.runs.score, stub)
     return results, stub
-
-
-def test_runs_are_seed_major(study):
-    runs = study.plan.plan(['2dpass', '2ddata'], [3, 4])
-    assert [run.name for run in runs] == ['2dpass_seed3', '2ddata_seed3', '2dpass_seed4', '2ddata_seed4']
 
 
 @pytest.mark.parametrize('size', ['cpu', 'gpu'])
@@ -104,7 +77,7 @@ def test_commands_configure_the_variant(study, size, repo_root, monkeypatch):
     size = study.plan.SIZES[size]
     cfgs = {}
     for name in study.plan.VARIANTS:
-        monkeypatch.setattr(sys, 'argv', study.plan.training_command(size, study.plan.Run(name, 7), Path('w'))[1:])
+        monkeypatch.setattr(sys, 'argv', study.plan.training_command(size, Run(name, 7), Path('w'))[1:])
         args = parse_args()
         cfgs[name] = load_config(args)
         apply_train_arguments(cfgs[name], args)
@@ -134,7 +107,7 @@ def test_commands_configure_the_variant(study, size, repo_root, monkeypatch):
 def test_entries_hold_what_was_logged(study, tmp_path):
     results, _ = finished(study, tmp_path, ['2ddata'])
     entry = json.loads((tmp_path / 'cpu.json').read_text())['runs'][1]
-    logged = scores_of(study, '2ddata_seed1')
+    logged = scores_of('2ddata_seed1')
     assert (entry['variant'], entry['seed']) == ('2ddata', 1)
     assert entry['iou']['trailer'] is None and entry['iou']['car'] == logged['iou_car']
     assert entry['interest'] == pytest.approx(np.mean([logged[f'iou_{name}'] for name in (
@@ -149,43 +122,21 @@ def test_entries_hold_what_was_logged(study, tmp_path):
     assert results.runs == json.loads((tmp_path / 'cpu.json').read_text())['runs']
 
 
-def test_finished_runs_are_not_repeated(study, tmp_path):
-    _, first = finished(study, tmp_path, ['2dpass'])
-    before = json.loads((tmp_path / 'cpu.json').read_text())['runs']
-    (tmp_path / 'work' / '2ddata_seed0' / 'half').mkdir(parents=True)  # an attempt that was killed
-    _, second = finished(study, tmp_path, ['2dpass', '2ddata'])
-    assert len(first.called) == 3 and sorted(second.called) == [f'2ddata_seed{seed}' for seed in SEEDS]
-    after = json.loads((tmp_path / 'cpu.json').read_text())['runs']
-    assert all(entry in after for entry in before) and len(after) == 6
-    assert not (tmp_path / 'work' / '2ddata_seed0' / 'half').exists()
-    assert [entry['seed'] for entry in after] == [0, 0, 1, 1, 2, 2]
-
-
-def test_a_failure_keeps_what_is_finished(study, tmp_path):
-    results = study.runs.Results(tmp_path / 'cpu.json', study.size.settings())
-    runs = study.plan.plan(['2dpass'], SEEDS)
-    stub = Stub(study, fail_at='2dpass_seed1')
-    with pytest.raises(RuntimeError, match='2dpass_seed1 failed'):
-        study.runs.run_all(study.size, runs, results, tmp_path / 'work', 1, {}, stub)
-    kept = [entry['seed'] for entry in json.loads((tmp_path / 'cpu.json').read_text())['runs']]
-    assert 0 in kept and 1 not in kept
-
-
-def test_other_settings_are_refused(study, tmp_path):
-    finished(study, tmp_path, ['2dpass'])
-    with pytest.raises(ValueError, match=r'cpu.json holds runs of other settings \(epochs\): move it away'):
-        study.runs.Results(tmp_path / 'cpu.json', dict(study.size.settings(), epochs=9))
-
-
 def test_a_changed_config_or_level_is_noticed(study, tmp_path):
-    _, path = finished(study, tmp_path, ['2dpass', 'boxes-1']), tmp_path / 'cpu.json'
+    finished(study, tmp_path, ['2dpass', 'boxes-1'])
     settings = study.size.settings()
     assert len(set(settings['digests'].values())) == len(study.plan.VARIANTS), 'no two variants are the same'
-    before = path.read_bytes()
-    study.runs.Results(path, dict(settings, digests=dict(settings['digests'], masks='other')))
+    content = json.loads((tmp_path / 'cpu.json').read_text())
+    content['settings']['digests']['boxes-1'] = 'other'
+    (tmp_path / 'cpu.json').write_text(json.dumps(content))
     with pytest.raises(ValueError, match=r'other settings \(config or boxes of boxes-1\)'):
-        study.runs.Results(path, dict(settings, digests=dict(settings['digests'], **{'boxes-1': 'other'})))
-    assert path.read_bytes() != before, 'no run of masks is there: its digest is taken over'
+        study.runs.open_results(tmp_path / 'cpu.json', study.size)
+
+
+def test_recorded_results_are_accepted(study, repo_root):
+    path = repo_root / 'projects' / '2DDATA' / 'results' / 'cpu.json'
+    before = path.read_bytes()
+    assert len(study.runs.open_results(path, study.size).runs) == 21 and path.read_bytes() == before
 
 
 def test_digests_follow_config_options_and_levels(study, monkeypatch):
@@ -205,24 +156,8 @@ def differences(before: dict, after: dict) -> set:
     return {name for name in before if before[name] != after[name]}
 
 
-def test_results_older_than_the_digests_are_taken_once(study, tmp_path):
-    finished(study, tmp_path, ['2dpass'])
-    path, settings = tmp_path / 'cpu.json', study.size.settings()
-    content = json.loads(path.read_text())
-    del content['settings']['digests']
-    path.write_text(json.dumps(content))
-    with pytest.raises(ValueError, match=r'other settings \(epochs\)'):
-        study.runs.Results(path, dict(settings, epochs=9))
-    assert 'digests' not in json.loads(path.read_text())['settings']
-    assert study.runs.Results(path, settings).done(study.plan.Run('2dpass', 2))
-    assert json.loads(path.read_text()) == dict(content, settings=settings)
-    with pytest.raises(ValueError, match='config or boxes of 2dpass'):
-        study.runs.Results(path, dict(settings, digests=dict(settings['digests'], **{'2dpass': 'other'})))
-
-
 def test_boxes_of_each_variant(study, tiny_nuscenes_infos, tmp_path):
-    from study_boxes import MASKS, prepare_boxes
-
+    MASKS, prepare_boxes = study.boxes.MASKS, study.boxes.prepare_boxes
     for entry in tiny_nuscenes_infos.glob('*.json'):
         (tmp_path / entry.name).symlink_to(entry)
     size = dataclasses.replace(study.size, data_root=str(tmp_path))
@@ -246,32 +181,11 @@ def test_boxes_of_each_variant(study, tiny_nuscenes_infos, tmp_path):
     assert (masked['given'], masked['precision'], masked['class_accuracy']) == (1, 1, 1)
     assert masked['mean_iou'] == pytest.approx(0.9, abs=0.01) and masked['recall'] == round(1 / count, 4)
     for name in ('boxes-1', 'boxes-2', 'boxes-3', 'masks'):
-        words = study.plan.training_command(size, study.plan.Run(name, 0), tmp_path)
+        words = study.plan.training_command(size, Run(name, 0), tmp_path)
         named, = (word.split('=')[1] for word in words if 'ann_file' in word)
         assert (tmp_path / named).is_file()
     commands = [study.plan.world_commands(size, 1, masks) for masks in (False, True)]
     assert [['--masks' in command for command in some] for some in commands] == [[False], [False, True]]
-
-
-def test_times_are_measured_alone(study, tmp_path, repo_root, monkeypatch):
-    results, stub = finished(study, tmp_path, ['2dpass'])
-    runs = results.runs
-    monkeypatch.setattr(study.timing, 'ITERATIONS', 5)
-    for seconds in (1, 3):
-        monkeypatch.setattr(sys.modules[__name__], 'TRAIN_ROWS', [dict(loss=1.0, time=seconds)] * 5)
-        stub.called.clear()
-        study.timing.time_all(study.size, results, tmp_path / 'work', stub)
-        assert stub.called == [f'{name}_timing' for name in ('lidar-only', '2dpass', '2ddata', 'branch-alone')]
-    content = json.loads((tmp_path / 'cpu.json').read_text())
-    assert content['runs'] == runs and [entry['variant'] for entry in content['timing']] == list(study.timing.TIMED)
-    entry = study.runs.Results(tmp_path / 'cpu.json', study.size.settings()).timing[2]
-    assert (entry['seconds_per_iteration'], entry['iterations'], entry['peak_memory_mb']) == (3, 5, 500)
-    assert entry['threads'] == os.cpu_count() and len(entry['load_before']) == len(entry['load_average']) == 3
-    rows = study.table.timing_table(content['timing']).splitlines()
-    assert len(rows) == 6 and rows[4].startswith('| 2ddata | 3.00 | 500 |')
-    monkeypatch.setattr(study.timing, 'ITERATIONS', 6)
-    with pytest.raises(ValueError, match='5 iterations, not 6'):
-        study.timing.time_all(study.size, results, tmp_path / 'work', stub)
 
 
 def test_timing_command(study, repo_root, monkeypatch):
@@ -281,40 +195,10 @@ def test_timing_command(study, repo_root, monkeypatch):
     from mmfusion_plugin.engine.launch import load_config
 
     monkeypatch.chdir(repo_root)
-    monkeypatch.setattr(sys, 'argv', study.timing.timing_command(study.size, 'branch-alone', Path('w'))[1:])
+    monkeypatch.setattr(sys, 'argv', study.runs.timing_command(study.size, 'branch-alone', Path('w'))[1:])
     cfg = load_config(parse_args())
     assert cfg.train_cfg.max_epochs == 1 < cfg.train_cfg.val_begin and cfg.model.fusion is None
     assert cfg.train_dataloader.dataset.indices == 20 * cfg.train_dataloader.batch_size == 40
-
-
-def test_a_real_process_is_measured(study, tmp_path):
-    code = 'import time; block = b"1" * 300_000_000; time.sleep(0.6)'
-    usage = study.runs.train([sys.executable, '-c', code], tmp_path, 1)
-    assert 286 <= usage.peak_memory_mb < 700 and 0 < usage.seconds < 60
-    small = study.runs.train([sys.executable, '-c', 'import time; time.sleep(0.6)'], tmp_path, 1)
-    assert small.peak_memory_mb < 100, 'of this process, neither of its parent nor of the largest so far'
-    with pytest.raises(RuntimeError, match='(?s)status 3.*the reason'):
-        study.runs.train([sys.executable, '-c', 'print("the reason"); raise SystemExit(3)'], tmp_path, 1)
-
-
-def test_stopping_the_study_stops_its_trainings(study, tmp_path, repo_root):
-    command = [sys.executable, '-c', STUDY_OF_A_SLEEPER, str(tmp_path)]
-    environment = {**os.environ, 'PYTHONPATH': str(repo_root / 'projects' / '2DDATA')}
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
-    wait_for(lambda: (tmp_path / 'pid').is_file() and (tmp_path / 'pid').read_text())
-    training = int((tmp_path / 'pid').read_text())
-    process.terminate()
-    assert 'run_study: stopped' in process.communicate(timeout=60)[1]
-    with pytest.raises(ProcessLookupError):
-        os.kill(training, 0)
-    assert not (tmp_path / 'results.json').exists()
-
-
-def wait_for(condition: Callable[[], object], seconds: float = 180) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.1)
 
 
 def test_table_against_numpy(study, tmp_path):
@@ -374,21 +258,19 @@ def test_table_needs_a_run(study, tmp_path, monkeypatch):
 
 
 def test_interest_scores(study, tmp_path, monkeypatch, capsys):
-    import interest_scores
-
     monkeypatch.setattr(sys, 'argv', ['interest_scores.py', str(tmp_path)])
     with pytest.raises(SystemExit, match='holds no log of a validation or a test'):
-        interest_scores.main()
-    logged = scores_of(study, 'any')
+        study.scores.main()
+    logged = scores_of('any')
     for path in ('a/vis_data/scalars.json', 'b/b.json'):  # a training, then a test of it
         (tmp_path / path).parent.mkdir(parents=True)
         (tmp_path / path).write_text(json.dumps(dict(logged, iou_car=0.5 if path[0] == 'b' else 0.1)) + '\n')
         os.utime(tmp_path / path, (ord(path[0]),) * 2)
-    interest_scores.main()
+    study.scores.main()
     lines = capsys.readouterr().out.splitlines()
     printed = {line.split()[0]: line.split()[-1] for line in lines[1:]}
     assert lines[0] == str(tmp_path / 'b/b.json') and printed['car'] == '50.00' and printed['trailer'] == '–'
-    values = {**{name: logged[f'iou_{name}'] for name in study.plan.CLASSES}, 'car': 0.5}
+    values = {**{name: logged[f'iou_{name}'] for name in CLASSES}, 'car': 0.5}
     interest = ('pedestrian', 'bicycle', 'car', 'truck', 'motorcycle')
     assert printed['interest'] == f'{100 * np.mean([values[name] for name in interest]):.2f}'
     others = [values[name] for name in values if name not in interest]
