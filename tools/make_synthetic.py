@@ -73,6 +73,7 @@ def _add_scannet(datasets: argparse._SubParsersAction) -> None:
     size = {'type': int, 'nargs': 2, 'metavar': ('W', 'H')}
     add('--color-size', default=(1296, 968), help='of colour and label images (default: 1296 968)', **size)
     add('--depth-size', default=(640, 480), help='of depth images (default: 640 480)', **size)
+    add('--mesh-edge', type=float, default=0.05, metavar='M', help='longest edge of meshes (default: %(default)s)')
     add('--workers', type=int, default=os.cpu_count(), help='processes (default: all cores)')
 
 
@@ -102,7 +103,7 @@ def _scannet(args: argparse.Namespace) -> str:
     tracking = Tracking(args.pose_noise, args.misalign, args.lost)
     root = make_scannet(
         args.out, args.scenes, args.frames, args.seed, args.workers, args.val_scenes, args.test_scenes, tracking,
-        args.depth_noise, tuple(args.color_size), tuple(args.depth_size),
+        args.depth_noise, tuple(args.color_size), tuple(args.depth_size), args.mesh_edge,
     )
     return f'{root}: {args.scenes} scans and {args.test_scenes} of the test split, {args.frames} frames each'
 

@@ -12,6 +12,7 @@ from mmfusion_plugin.files import write_text
 from mmfusion_plugin.synthetic.recording import claim_folder, record_all
 from mmfusion_plugin.synthetic.scannet_camera import COLOR_SIZE, DEPTH_SIZE
 from mmfusion_plugin.synthetic.scannet_categories import label_table
+from mmfusion_plugin.synthetic.scannet_mesh import LONGEST_EDGE
 from mmfusion_plugin.synthetic.scannet_room import SCENE_TYPES
 from mmfusion_plugin.synthetic.scannet_scene import ScanPlan, record_scan
 from mmfusion_plugin.synthetic.scannet_walk import Tracking
@@ -60,6 +61,7 @@ def make_scannet(
     depth_noise: float = 1.0,
     color_size: Tuple[int, int] = COLOR_SIZE,
     depth_size: Tuple[int, int] = DEPTH_SIZE,
+    mesh_edge: float = LONGEST_EDGE,
     progress: bool = True,
 ) -> Path:
     """Generates rooms and writes them as ScanNet's raw folders.
@@ -83,6 +85,7 @@ def make_scannet(
         depth_noise: Factor on the depth camera's noise; 0 gives exact depth without holes.
         color_size: Width and height of colour and label images.
         depth_size: Width and height of depth images.
+        mesh_edge: Longest edge of the meshes (m): twice as long, a quarter of the vertices.
         progress: Show a bar with the time left.
 
     Returns:
@@ -93,10 +96,10 @@ def make_scannet(
         FileExistsError: ``out_dir`` holds something else, a world of other settings, or one of an older generator.
         RuntimeError: A worker process was killed; called again, the run goes on.
     """
-    if scenes < 1 or frames < 1 or depth_noise < 0 or min(*color_size, *depth_size) < 32:
+    if scenes < 1 or frames < 1 or depth_noise < 0 or min(*color_size, *depth_size) < 32 or not 0.01 <= mesh_edge <= 1:
         raise ValueError(
-            f'scenes={scenes} and frames={frames} must be at least 1, depth_noise={depth_noise} not negative, and the '
-            f'images {color_size} and {depth_size} at least 32 pixels wide and high'
+            f'scenes={scenes} and frames={frames} must be at least 1, depth_noise={depth_noise} not negative, the '
+            f'images {color_size} and {depth_size} at least 32 pixels wide and high, mesh_edge={mesh_edge} 0.01 to 1 m'
         )
     tracking = Tracking() if tracking is None else tracking
     val = max((scenes + 2) // 5, int(scenes > 1)) if val_scenes is None else val_scenes
@@ -105,7 +108,7 @@ def make_scannet(
     plans = [
         ScanPlan(
             name, split, SCENE_TYPES[index % len(SCENE_TYPES)], (seed, SPLITS.index(split), index), frames, tracking,
-            depth_noise, tuple(color_size), tuple(depth_size),
+            depth_noise, tuple(color_size), tuple(depth_size), mesh_edge,
         )
         for split in SPLITS for index, name in enumerate(names[split])
     ]  # fmt: skip
@@ -114,7 +117,7 @@ def make_scannet(
         'generator': 'mmfusion_plugin.synthetic.scannet', 'generation': GENERATION, 'seed': seed,
         'scenes': [plan.name for plan in plans], 'frames': frames, 'pose_noise': tracking.noise,
         'misalign': tracking.misalign, 'lost': tracking.lost, 'depth_noise': depth_noise,
-        'color_size': list(color_size), 'depth_size': list(depth_size),
+        'color_size': list(color_size), 'depth_size': list(depth_size), 'mesh_edge': mesh_edge,
     }  # fmt: skip
     claim_folder(root, STAMP, STAMP, settings, 'ScanNet')
     write_text(root / LABEL_TABLE, label_table())

@@ -10,8 +10,9 @@ import numpy as np
 from mmfusion_plugin.synthetic.scannet_camera import NEAREST, RoomCamera, lens
 from mmfusion_plugin.synthetic.scannet_shader import shade_points
 
-# Longest edge and closest vertices (m): ScanNet's decimated meshes have 2 to 5 cm between vertices.
-LONGEST, CLOSEST = 0.05, 0.02
+# Longest edge (m), and the distance of the closest vertices as a share of it: ScanNet's decimated meshes have 2 to 5 cm
+# between vertices.
+LONGEST_EDGE, CLOSEST = 0.05, 0.4
 # Standard deviation (m) of a fused vertex about the true surface.
 FUSION_NOISE = 0.002
 # A segment is a part of an object with one orientation, within cells of this size (m).
@@ -33,21 +34,24 @@ class FusedMesh:
     segments: np.ndarray
 
 
-def fuse(camera: RoomCamera, poses: Sequence[np.ndarray], rng: np.random.Generator) -> FusedMesh:
+def fuse(
+    camera: RoomCamera, poses: Sequence[np.ndarray], rng: np.random.Generator, longest_edge: float = LONGEST_EDGE
+) -> FusedMesh:
     """The mesh of a room as seen from ``poses``.
 
     Args:
         camera: Of the room.
         poses: ``(4, 4)`` camera to room; many, as the mesh does not depend on the frames that are kept.
         rng: Draws the noise of the vertices.
+        longest_edge: Of the mesh's triangles (m).
 
     Raises:
         ValueError: Nothing is seen from any pose.
     """
     tri = camera.caster.triangles
     corner = tri.corner.astype(np.float64)
-    corners, rows = subdivide(np.stack([corner, corner + tri.edge1, corner + tri.edge2], axis=1), LONGEST)
-    first, faces = _welded(corners, tri.instance[rows])
+    corners, rows = subdivide(np.stack([corner, corner + tri.edge1, corner + tri.edge2], axis=1), longest_edge)
+    first, faces = _welded(corners, tri.instance[rows], CLOSEST * longest_edge)
     points, rows = corners.reshape(-1, 3)[first], rows[first // 3].astype(np.int32)
     seen, toward = visible(camera, points, poses)
     if not seen.any():
@@ -59,7 +63,7 @@ def fuse(camera: RoomCamera, poses: Sequence[np.ndarray], rng: np.random.Generat
     normals = camera.surfaces.normal[rows].astype(np.float64)
     normals *= np.where((normals * toward).sum(1, keepdims=True) < 0, -1.0, 1.0)
     lit = camera.lamps_seen(points, normals).astype(np.float64)
-    colors = shade_points(points, rows, toward, camera.surfaces, camera.room.lamps, lit, LONGEST / 2)
+    colors = shade_points(points, rows, toward, camera.surfaces, camera.room.lamps, lit, longest_edge / 2)
     objects = tri.instance[rows].astype(np.int32)
     segments = _segments(points, normals, objects)
     points = points + rng.normal(0, FUSION_NOISE, points.shape)
@@ -94,13 +98,13 @@ def subdivide(corners: np.ndarray, longest: float) -> Tuple[np.ndarray, np.ndarr
     return np.concatenate(done), np.concatenate(owners)
 
 
-def _welded(corners: np.ndarray, objects: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
-    """Corners of one object that share a cell of ``CLOSEST`` m become the first of them.
+def _welded(corners: np.ndarray, objects: np.ndarray, closest: float) -> Tuple[np.ndarray, np.ndarray]:
+    """Corners of one object that share a cell of ``closest`` m become the first of them.
 
     Returns:
         ``(N,)`` their numbers among all corners, ascending, and faces ``(M, 3)`` without those that collapsed.
     """
-    cell = np.floor(corners.reshape(-1, 3) / CLOSEST + 0.5).astype(np.int64)
+    cell = np.floor(corners.reshape(-1, 3) / closest + 0.5).astype(np.int64)
     cell -= cell.min(axis=0)
     x, y, z = cell.max(axis=0) + 1
     key = ((np.repeat(objects.astype(np.int64), 3) * x + cell[:, 0]) * y + cell[:, 1]) * z + cell[:, 2]

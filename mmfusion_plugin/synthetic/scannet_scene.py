@@ -19,7 +19,7 @@ from mmfusion_plugin.synthetic.scannet_files import (
     write_parameters,
     write_segments,
 )
-from mmfusion_plugin.synthetic.scannet_mesh import fuse, groups
+from mmfusion_plugin.synthetic.scannet_mesh import LONGEST_EDGE, fuse, groups
 from mmfusion_plugin.synthetic.scannet_room import furnished_room
 from mmfusion_plugin.synthetic.scannet_walk import Tracking, Walk, rotation
 
@@ -46,6 +46,7 @@ class ScanPlan:
         depth_noise: Factor on the sensor's noise.
         color_size: Width and height of colour and label images.
         depth_size: Width and height of depth images.
+        mesh_edge: Longest edge of the mesh (m).
     """
 
     name: str
@@ -57,6 +58,7 @@ class ScanPlan:
     depth_noise: float = 1.0
     color_size: Tuple[int, int] = COLOR_SIZE
     depth_size: Tuple[int, int] = DEPTH_SIZE
+    mesh_edge: float = LONGEST_EDGE
 
     def rng(self, purpose: int) -> np.random.Generator:
         """Its own stream for each purpose: more frames or noise leave the room as it is."""
@@ -106,7 +108,8 @@ def _scan_to_room(plan: ScanPlan) -> np.ndarray:
 def _write_mesh(
     plan: ScanPlan, camera: RoomCamera, walk: Walk, aligned: np.ndarray, paths: Dict[str, Path], labelled: bool
 ) -> None:
-    mesh = fuse(camera, [walk.pose((i + 0.5) / FUSED_POSES) for i in range(FUSED_POSES)], plan.rng(4))
+    poses = [walk.pose((i + 0.5) / FUSED_POSES) for i in range(FUSED_POSES)]
+    mesh = fuse(camera, poses, plan.rng(4), plan.mesh_edge)
     points = (mesh.points - aligned[:3, 3]) @ np.linalg.inv(aligned[:3, :3]).T
     write_mesh(paths['mesh'], points, mesh.colors, mesh.faces)
     if labelled:
