@@ -1,0 +1,12 @@
+# PointNet++ that sees the vertices' colours besides: how far colour helps without images.
+_base_ = './pointnet2-ssg_1xb32-150e_scannet.py'
+
+# Rarely
+load = dict(LoadScan=dict(use_color=True))
+model = dict(backbone=dict(in_channels=3))
+train_pipeline = [dict(step, **load.get(step['type'], {})) for step in _base_.train_pipeline]
+test_pipeline = [dict(step, **load.get(step['type'], {})) for step in _base_.test_pipeline]
+tta_pipeline = [dict(step, **load.get(step['type'], {})) for step in _base_.tta_pipeline]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+test_dataloader = dict(dataset=dict(pipeline=test_pipeline))

@@ -1,0 +1,12 @@
+# Baseline and forward search (Table III: GSM-FS).
+_base_ = '../../../configs/safnet/safnet-tiny_1xb4_synthetic-scannet.py'
+
+model = dict(
+    geometric=dict(search='forward'),
+    contextual=None,
+    fusion=dict(attention=None),
+    auxiliary_head=None,
+    freeze_image=True,
+    image_weight=0,
+    unprojected_weight=0,
+)

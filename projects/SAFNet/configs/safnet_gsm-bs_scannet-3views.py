@@ -1,0 +1,12 @@
+# Baseline and backward search (Table III: GSM-BS).
+_base_ = '../../../configs/safnet/safnet_1xb32-150e_scannet-3views.py'
+
+model = dict(
+    geometric=dict(search='backward'),
+    contextual=None,
+    fusion=dict(attention=None),
+    auxiliary_head=None,
+    freeze_image=True,
+    image_weight=0,
+    unprojected_weight=0,
+)

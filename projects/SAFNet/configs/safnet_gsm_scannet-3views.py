@@ -1,0 +1,11 @@
+# Baseline and the whole geometric similarity (Table III: GSM).
+_base_ = '../../../configs/safnet/safnet_1xb32-150e_scannet-3views.py'
+
+model = dict(
+    contextual=None,
+    fusion=dict(attention=None),
+    auxiliary_head=None,
+    freeze_image=True,
+    image_weight=0,
+    unprojected_weight=0,
+)
