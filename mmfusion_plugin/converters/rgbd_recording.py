@@ -9,6 +9,8 @@ from typing import Iterator, Optional, Sequence, TypeVar, Union
 import numpy as np
 from PIL import Image
 
+from mmfusion_plugin.ops.projection import unproject_depth
+
 from .rgbd_files import image_size, list_images, number_of, read_color, read_depth, read_intrinsic, read_poses
 from .scannet_frames import EMPTY, LOST, FrameSet, ScanOptions, SmallFrame
 from .scannet_images import Size, averaged_intrinsic, shrink_colour, shrink_nearest
@@ -93,16 +95,15 @@ class Recording:
             max_depth: Metres beyond which pixels are left out.
 
         Returns:
-            ``(N, 3)`` float64 metres, +z up; ``(N, 3)`` uint8 RGB of the nearest colour pixel; ``(N,)`` depth.
+            ``(N, 3)`` float32 metres, +z up; ``(N, 3)`` uint8 RGB of the nearest colour pixel; ``(N,)`` depth.
         """
         depth = frame.depth_metres(self.depth_shift)
         rows, columns = np.nonzero((depth > 0) & (depth <= max_depth))
-        z = depth[rows, columns]
-        rays = np.stack([columns, rows, np.ones_like(rows)], axis=1) @ np.linalg.inv(self.intrinsic).T
-        xyz = (rays * z[:, None]) @ frame.pose[:3, :3].T + frame.pose[:3, 3]
+        (xyz,) = unproject_depth(depth[None], frame.pose[None], self.intrinsic)
         places = [((np.arange(small) + 0.5) * (large / small)).astype(np.int64)
                   for small, large in zip(self.depth_size, self.color_size)]
-        return xyz, read_color(frame.color)[places[1][rows], places[0][columns]], z
+        colours = read_color(frame.color)[places[1][rows], places[0][columns]]
+        return xyz[rows, columns], colours, depth[rows, columns]
 
 
 def open_recording(
