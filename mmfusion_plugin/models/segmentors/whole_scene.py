@@ -15,7 +15,7 @@ from mmfusion_plugin.ops.chunks import in_box
 from .chunk_votes import VOTES, ChunkVotes
 from .scene_views import SceneViews
 
-_KEYS = ('points', 'chunk_boxes', 'chunk_views', 'imgs', 'pixel_xyz', 'pixel_index')
+_POINT_KEYS, _VIEW_KEYS = ('points', 'chunk_boxes'), ('chunk_views', 'imgs', 'pixel_xyz', 'pixel_index')
 SegmentChunks = Callable[[Dict[str, Any]], List[Tensor]]
 EncodeViews = Callable[[Tensor], Tensor]
 
@@ -91,7 +91,8 @@ def segment_scenes(
     Raises:
         ValueError: Boxes or views do not fit the scenes.
     """
-    given = [key for key in _KEYS if batch_inputs.get(key) is not None]
+    keys = _POINT_KEYS if encode is None else _POINT_KEYS + _VIEW_KEYS
+    given = [key for key in keys if batch_inputs.get(key) is not None]
     scenes = [{key: batch_inputs[key][number] for key in given} for number in range(len(batch_inputs['points']))]
     return [_segment_scene(scene, segment, encode, num_classes, options) for scene in scenes]
 
@@ -108,7 +109,7 @@ def _segment_scene(
     if not len(points):
         return points.new_zeros((0, num_classes))
     boxes, rows, chunk_views = _filled_chunks(scene)
-    sees = encode is not None and chunk_views.numel() and 'pixel_xyz' in scene
+    sees = chunk_views.numel() and 'pixel_xyz' in scene
     views = SceneViews(scene, encode, options.pixel_margin, options.images_per_batch) if sees else None
     plan = views.plan(boxes, chunk_views) if sees else [[]] * len(rows)
     votes = ChunkVotes(points, num_classes, options.vote)
