@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 import os
@@ -145,7 +146,7 @@ def test_digests_follow_config_options_and_levels(study, monkeypatch):
     monkeypatch.setattr(study.plan, 'LEVELS', changed)
     assert differences(before, study.size.settings()['digests']) == {'boxes-1'}
     monkeypatch.undo()
-    cfg = study.plan.load_config(study.size.configs['2dpass']).copy()
+    cfg = copy.deepcopy(study.plan.load_config(study.size.configs['2dpass']))
     cfg.optim_wrapper.optimizer.lr *= 2
     others = study.plan.load_config
     monkeypatch.setattr(study.plan, 'load_config', lambda path: cfg if '/2dpass/' in path else others(path))

@@ -1,0 +1,87 @@
+"""The three systems under few, missing and damaged views: tools/robustness.py over the checkpoints of all seeds."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+
+from study_plan import REFERENCE, SYSTEMS, Size, checkpoint_of
+
+from mmfusion_plugin.apis.robustness_conditions import INTACT, VALUES
+from mmfusion_plugin.apis.robustness_report import TITLES
+from mmfusion_plugin.apis.study import Spread, markdown, paired_difference, plan
+from mmfusion_plugin.files import whole_file, write_text
+
+OURS = 'safnet'
+
+
+def robustness_command(size: Size, seeds: list[int], work_dir: Path, out: Path) -> list[str]:
+    """The test of the systems' checkpoints on the validation rooms, each with the config that its training has written.
+
+    Args:
+        size: Of the study.
+        seeds: Whose checkpoints.
+        work_dir: Of the study.
+        out: Folder for what the tool writes; a stopped test is continued there.
+
+    Raises:
+        ValueError: A checkpoint is not there.
+    """
+    command = [sys.executable, 'tools/robustness.py']
+    for run in plan(SYSTEMS, seeds):
+        weights, config = checkpoint_of(size, run, work_dir), Path(size.trainings[run.variant].config).name
+        if not weights.is_file():
+            raise ValueError(f'{weights} is not there: the robustness test needs the work folder of the finished study')
+        command += ['--model', run.variant, str(weights.with_name(config)), str(weights)]
+    return [*command, '--out', str(out)]
+
+
+def keep_rows(out: Path, path: Path) -> None:
+    """Copy the latest that the tool has measured under each condition to ``path``, and its curves beside it."""
+    rows = json.loads((out / 'robustness.json').read_text())
+    latest = {(row['model'], row['checkpoint'], row['kind'], row['value']): row for row in rows}
+    write_text(path, '[\n' + ',\n'.join(json.dumps(row) for row in latest.values()) + '\n]\n')
+    with whole_file(path.with_suffix('.png')) as partial:
+        shutil.copyfile(out / 'robustness.png', partial)
+
+
+def read_rows(path: Path) -> list[dict]:
+    """Rows of :func:`keep_rows`, each with its seed."""
+    return [{**row, 'seed': _seed(row['checkpoint'])} for row in json.loads(path.read_text())]
+
+
+def damage_table(rows: list[dict]) -> str:
+    """Markdown: mIoU (%) of each system under each condition, and by how much ours is ahead, seed by seed.
+
+    A system without images has the same result under all.
+    """
+    head = ['damage', 'value', *SYSTEMS, f'{OURS} − {REFERENCE}']
+    body = [_cells(rows, *condition) for condition in _conditions(rows)]
+    return markdown([head, *body])
+
+
+def _conditions(rows: list[dict]) -> list[tuple[str, float]]:
+    """Intact first, then kind by kind, mild to severe."""
+    found = {(row['kind'], row['value']) for row in rows if row['kind'] != INTACT.kind}
+    kinds = list(VALUES)
+    severe = {'views': lambda value: -value}  # few views are the severe ones
+    ordered = sorted(found, key=lambda c: (kinds.index(c[0]), severe.get(c[0], float)(c[1])))
+    return [(INTACT.kind, INTACT.value), *ordered]
+
+
+def _cells(rows: list[dict], kind: str, value: float) -> list[str]:
+    scores = {name: {} for name in SYSTEMS}
+    for row in rows:
+        if (row['kind'], row['value']) == (kind, value) or (row['views'] is None and row['kind'] == INTACT.kind):
+            scores[row['model']][row['seed']] = row
+    title = TITLES[kind][0] if kind in TITLES else kind
+    spreads = [Spread.of([row['miou'] for row in scores[name].values()]).text(100) for name in SYSTEMS]
+    ahead = paired_difference(scores[OURS], scores[REFERENCE], 'miou').text(100, sign='+')
+    return [title, '' if kind == INTACT.kind else f'{value:g}', *spreads, ahead]
+
+
+def _seed(checkpoint: str) -> int:
+    return int(re.search(r'_seed(\d+)', checkpoint).group(1))
