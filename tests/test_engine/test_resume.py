@@ -93,15 +93,18 @@ def test_resume_inside_an_epoch(toy_runner) -> None:
     assert_same(state(straight), state(resumed))
 
 
-def test_resume_iteration_based(toy_runner) -> None:
-    straight = toy_runner('straight', **ITER_BASED)
+@pytest.mark.parametrize('workers, persistent', [(0, False), (2, False), (1, True)])
+def test_resume_iteration_based(toy_runner, workers: int, persistent: bool) -> None:
+    loader = dict(ITER_BASED['train_dataloader'], num_workers=workers, persistent_workers=persistent)
+    cfg = dict(ITER_BASED, train_dataloader=loader)
+    straight = toy_runner('straight', **cfg)
     straight.train()
     options = dict(
-        ITER_BASED, default_hooks=dict(ITER_BASED['default_hooks'], stop=dict(type='StopHook', after_iters=6))
+        cfg, default_hooks=dict(ITER_BASED['default_hooks'], stop=dict(type='StopHook', after_iters=6))
     )
     with pytest.raises(KeyboardInterrupt):
         toy_runner('stopped', **options).train()
-    resumed = toy_runner('stopped', **ITER_BASED, resume=True)
+    resumed = toy_runner('stopped', **cfg, resume=True)
     resumed.train()
     assert_same(state(straight), state(resumed))
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from mmdet3d.registry import HOOKS
+from mmengine.dataset import InfiniteSampler
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop, Runner
-from torch.utils.data import BatchSampler
+from torch.utils.data import BatchSampler, Sampler
 
 from ..seeding import SeededFetch, VisitSampler, seed_everything
 
@@ -44,7 +45,8 @@ class ReproducibleHook(Hook):
             loader.sampler.seed = self._resumed['sampler_seed']
         loader.dataset.__getitems__ = SeededFetch(loader.dataset, runner.seed, _SAMPLE)
         if loader.batch_sampler is not None:
-            loader.batch_sampler.sampler = VisitSampler(loader.batch_sampler.sampler, self._samples_to_skip(runner))
+            sampler = _from_its_start(loader.batch_sampler.sampler)
+            loader.batch_sampler.sampler = VisitSampler(sampler, self._samples_to_skip(runner))
         iterator = getattr(runner.train_loop, 'dataloader_iterator', None)
         if iterator is not None:  # an iteration-based loop began to fetch when it was built: let it begin again
             runner.train_loop.dataloader_iterator = type(iterator)(loader)
@@ -81,3 +83,14 @@ class ReproducibleHook(Hook):
             )
             return 0
         return batches * loader.batch_size
+
+
+def _from_its_start(sampler: Sampler) -> Sampler:
+    """The sampler, none of whose indices have been fetched ahead.
+
+    An ``InfiniteSampler`` has one generator for its whole life: begun by an iterator that is then given up, it goes on
+    in the middle, or is closed with the iterator and yields nothing more.
+    """
+    if type(sampler) is not InfiniteSampler:
+        return sampler
+    return InfiniteSampler(sampler.dataset, sampler.shuffle, sampler.seed)
