@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import scannet_cases as mvpnet
-from scannet_cases import Scan
+import scannet_mvpnet as mvpnet
+from scannet_mvpnet import Scan
 from scannet_samples import chunk_of, inside
 
 from mmfusion_plugin.ops.frame_overlap import frame_overlap

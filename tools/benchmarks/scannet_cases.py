@@ -1,107 +1,96 @@
-"""ScanNet as MVPNet prepares it, written from its description, for ``scannet.py``.
-
-numpy, Pillow and scikit-learn's ball tree, with two faults left out that would spoil a comparison: camera matrices are
-those of the pixels that nearest resizing takes, and a view that adds nothing ends the choice.
-"""
+"""What is measured: this package's side and MVPNet's, for ``scannet.py``."""
 
 from __future__ import annotations
 
-import zipfile
+import io
+from contextlib import redirect_stderr, redirect_stdout
+from itertools import count
 from pathlib import Path
-from typing import NamedTuple
+from typing import Callable, Iterator, NamedTuple, Optional
 
 import numpy as np
-from PIL import Image
-from sklearn.neighbors import BallTree
+import scannet_mvpnet as mvpnet
+from scannet_agreement import our_overlap
+from scannet_mvpnet import Scan
+from scannet_samples import chunk_of, inside, our_samples, sample
 
-from mmfusion_plugin.converters.scannet_images import nearest_intrinsic
-from mmfusion_plugin.converters.scannet_taxonomy import NYU40_TO_CLASS
-from mmfusion_plugin.converters.sens import SensReader
+from mmfusion_plugin.converters.scannet import create_scannet_infos
+from mmfusion_plugin.ops.chunks import in_box
+from mmfusion_plugin.ops.view_selection import greedy_views
 
-SMALL, COARSE = (160, 120), (80, 60)
+LONG = 1500
+"""Frames of a scan as the camera recorded it, about; generated ones are shorter."""
 
 
-class Scan(NamedTuple):
-    """A converted scan in memory, as MVPNet keeps its points and overlap: one large pickle read at the start."""
+class Case(NamedTuple):
+    """One row: two functions that do the same job, and how many units (frames, chunks) one call handles."""
 
     name: str
-    folder: Path
-    frames: list[int]
-    points: np.ndarray
-    labels: np.ndarray
-    depth: np.ndarray
-    poses: np.ndarray
-    depth2img: np.ndarray
-    base: np.ndarray
-    seen: np.ndarray
+    unit: str
+    units: int
+    ours: Callable[[], object]
+    theirs: Callable[[], object]
 
 
-def load_scan(data: Path, entry: dict) -> Scan:
-    """Read a labelled scan of an info file."""
-    rgbd, name = entry['rgbd'], entry['scan_id']
-    folder = data / 'frames' / rgbd['path']
-    depth = [np.asarray(Image.open(folder / f'depth/{n}.png')) / rgbd['depth_shift'] for n in rgbd['frames']]
-    with np.load(folder / 'overlap.npz', allow_pickle=False) as file:
-        base, seen = file['base'], np.unpackbits(file['seen'], axis=1, count=len(file['base'])).astype(bool)
-    points = np.fromfile(data / 'points' / entry['lidar_points']['lidar_path'], '<f4').reshape(-1, 6)[:, :3]
-    ids = np.fromfile(data / 'semantic_mask' / entry['pts_semantic_mask_path'], '<i8')
-    poses = np.load(folder / 'poses.npy', allow_pickle=False)
-    return Scan(name, folder, rgbd['frames'], points, np.array(NYU40_TO_CLASS)[ids], np.array(depth, np.float32), poses,
-                np.array(rgbd['depth2img']), base, seen)
+def cases(
+    scans: list[Scan], folder: Path, data: Path, raw: Optional[Path], config: str, num_views: int
+) -> Iterator[Case]:
+    """All rows of the table; ``folder`` takes what they write."""
+    if raw:
+        yield conversion(scans[0], raw, folder)
+    yield Case(
+        'overlap of frames and base points',
+        'frame',
+        sum(len(scan.frames) for scan in scans),
+        lambda: [our_overlap(scan) for scan in scans],
+        lambda: [mvpnet.overlap(scan) for scan in scans],
+    )
+    for num_frames in (len(scans[0].frames), LONG):
+        yield view_choice(scans[0], num_frames, num_views)
+    for scan in scans:
+        mvpnet.write_as_mvpnet(scan, folder)
+    for neighbours in (0, 3, 64):
+        ours = our_samples(config, data, len(scans), num_views, neighbours)
+        theirs = mvpnet_samples(scans, folder, num_views, neighbours)
+        yield Case(f'training sample, {neighbours or "no"} neighbours', 'sample', 1, ours, theirs)
 
 
-def write_as_mvpnet(scan: Scan, folder: Path) -> None:
-    """The frames as MVPNet's samples open them: colour as PNG, poses as text."""
-    (folder / scan.name).mkdir(parents=True)
-    for number, pose in zip(scan.frames, scan.poses):
-        Image.open(scan.folder / f'color/{number}.jpg').save(folder / scan.name / f'{number}.png')
-        np.savetxt(folder / scan.name / f'{number}.txt', pose, '%f')
+def conversion(scan: Scan, raw: Path, folder: Path) -> Case:
+    """Of one scan; theirs is that of its frames alone, ours of everything."""
+    listed, run = folder / 'list.txt', count()
+    listed.write_text(scan.name, encoding='utf-8')
+
+    def ours() -> None:
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            create_scannet_infos(raw, folder / f'ours_{next(run)}', lists={'train': listed})
+
+    def theirs() -> None:
+        mvpnet.convert(raw, scan.name, folder / f'theirs_{next(run)}')
+
+    return Case('conversion (theirs: frames alone)', 'frame', len(scan.frames), ours, theirs)
 
 
-def convert(raw: Path, name: str, out: Path) -> None:
-    """Frames and label images of a scan: everything in full size first, then small copies of it."""
-    source, full, small = raw / 'scans' / name, out / 'full', out / 'small'
-    for folder in (full, small):
-        for kind in ('color', 'depth', 'label'):
-            (folder / kind).mkdir(parents=True)
-    with SensReader(source / f'{name}.sens') as reader:
-        for frame in reader.frames():
-            Image.fromarray(frame.color()).save(full / f'color/{frame.index}.jpg')
-            Image.fromarray(frame.depth()).save(full / f'depth/{frame.index}.png')
-            np.savetxt(full / f'{frame.index}.txt', frame.camera_to_world, '%f')
-    with zipfile.ZipFile(source / f'{name}_2d-label.zip') as archive:
-        archive.extractall(full)
-    for path in (path for kind in ('color', 'depth', 'label') for path in (full / kind).iterdir()):
-        method = Image.Resampling.BILINEAR if path.suffix == '.jpg' else Image.Resampling.NEAREST
-        Image.open(path).resize(SMALL, method).save(small / path.parent.name / f'{path.stem}.png')
+def view_choice(scan: Scan, num_frames: int, num_views: int) -> Case:
+    """For 100 chunks, among as many frames, the scan's own over and over."""
+    random, base = np.random.default_rng(0), scan.points[scan.base]
+    boxes = [chunk_of(scan, random)[0] for _ in range(100)]
+    rows = np.resize(scan.seen, (num_frames, len(base)))
+    columns = np.ascontiguousarray(rows.T)
+    return Case(
+        f'choice of {num_views} views from {num_frames} frames',
+        'chunk',
+        len(boxes),
+        lambda: [greedy_views(rows[:, in_box(base, box)], num_views) for box in boxes],
+        lambda: [mvpnet.choose_views(columns[inside(base, box)], num_views) for box in boxes],
+    )
 
 
-def overlap(scan: Scan) -> np.ndarray:
-    """``(K, F)`` bool: the base points that are nearest to a pixel of a frame, within 0.1 m."""
-    tree, matrix = BallTree(scan.points[scan.base]), nearest_intrinsic(scan.depth2img, SMALL, COARSE)
-    seen = np.zeros((len(scan.base), len(scan.frames)), bool)
-    for column, (depth, pose) in enumerate(zip(scan.depth, scan.poses)):
-        coarse = np.asarray(Image.fromarray(depth).resize(COARSE, Image.Resampling.NEAREST))
-        distance, index = tree.query(unproject(coarse, matrix, pose)[coarse.ravel() > 0], k=1)
-        seen[index[distance <= 0.1], column] = True
-    return seen
+def mvpnet_samples(scans: list[Scan], folder: Path, num_views: int, neighbours: int) -> Callable[[], object]:
+    """A function that loads a training sample as MVPNet, from one scan after the other."""
+    seen, random, turn = [np.ascontiguousarray(scan.seen.T) for scan in scans], np.random.default_rng(0), count()
 
+    def load() -> object:
+        which = next(turn) % len(scans)
+        return sample(scans[which], seen[which], folder, num_views, neighbours, random)
 
-def unproject(depth: np.ndarray, matrix: np.ndarray, pose: np.ndarray) -> np.ndarray:
-    """Pixels of an image ``(H, W)`` as points ``(H W, 3)`` of the scan."""
-    v, u = np.indices(depth.shape)
-    rays = np.stack([u.ravel(), v.ravel(), np.ones(depth.size)]) * depth.ravel()
-    return (pose[:3, :3] @ (np.linalg.inv(matrix) @ rays) + pose[:3, 3:]).T
-
-
-def choose_views(seen: np.ndarray, num_views: int) -> list[int]:
-    """Greedy choice among the columns of ``(K, F)``, the frames."""
-    left, chosen = seen.copy(), []
-    for _ in range(num_views):
-        gain = left.sum(axis=0)
-        best = int(np.argmax(gain))
-        if not gain[best]:
-            break
-        chosen.append(best)
-        left[left[:, best]] = False
-    return chosen
+    return load

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from pathlib import Path
 from typing import Any, Callable, Sequence
 
@@ -10,7 +11,7 @@ from mmdet3d.registry import DATASETS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from PIL import Image
-from scannet_cases import Scan, choose_views, unproject
+from scannet_mvpnet import Scan, choose_views, unproject
 from sklearn.neighbors import NearestNeighbors
 from torchvision.transforms import ColorJitter
 
@@ -58,9 +59,9 @@ def sample(
         images.append(image), xyz.append(places), valid.append(mask)
     xyz, valid = np.array(xyz, np.float32).reshape(-1, 3), np.array(valid).ravel()
     found = np.zeros((len(points), 0), np.int64)
-    count = min(neighbours, int(valid.sum()))  # MVPNet stops with an error where there are fewer
-    if count:
-        search = NearestNeighbors(n_neighbors=count, algorithm='ball_tree').fit(xyz[valid])
+    nearest = min(neighbours, int(valid.sum()))  # MVPNet stops with an error where there are fewer
+    if nearest:
+        search = NearestNeighbors(n_neighbors=nearest, algorithm='ball_tree').fit(xyz[valid])
         found = np.flatnonzero(valid)[search.kneighbors(points, return_distance=False)]
     angle = random.uniform(-np.pi, np.pi)
     turn = np.array([[np.cos(angle), np.sin(angle), 0], [-np.sin(angle), np.cos(angle), 0], [0, 0, 1]], np.float32)
@@ -85,5 +86,5 @@ def our_samples(
     if neighbours:
         settings.pipeline.insert(-1, dict(type='FindNeighbours', pixels=neighbours))
     dataset = DATASETS.build(settings)
-    turn = iter(range(10**6))
+    turn = count()
     return lambda: dataset[next(turn) % num_scans]
