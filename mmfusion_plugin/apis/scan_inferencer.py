@@ -134,6 +134,7 @@ class ScanInferencer:
         model, names = self.model, self.similarity_names()
 
         def compare(batch: Dict[str, Any]) -> List[Tensor]:
+            """(N_i, names + 1) of each chunk, the last column 1 where there is a pixel; else the row is 0."""
             pair = model.neighbourhoods(batch)
             found, _ = model.similarities(pair, batch)
             columns = list(found.values())

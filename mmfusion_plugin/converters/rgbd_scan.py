@@ -64,11 +64,15 @@ def convert_recording(
         points = read_vertices(mesh)
         points[:, :3] = points[:, :3] @ recording.turn.T.astype(np.float32)
     depth2img = nearest_intrinsic(recording.intrinsic, recording.depth_size, options.image_size)
-    frames = _write_frames(recording, out_dir / 'frames' / name, points, depth2img, options)
+    folder, path = out_dir / 'frames' / name, out_dir / f'{prefix}_infos_test.json'
+    staging = folder.with_name(f'.{name}.partial')
+    frames = _write_frames(recording, staging, BaseOverlap(name, points[:, :3], depth2img), options)
+    path.unlink(missing_ok=True)  # an earlier conversion is not whole from here on
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(staging, folder)
     write_bytes(out_dir / 'points' / f'{name}.bin', points.astype('<f4').tobytes())
-    dropped = {reason: numbers for reason, numbers in frames.dropped.items() if numbers}
-    print(f'{name}: {len(frames.numbers)} frames, {len(points):,} points; dropped: {dropped or "none"}')
-    path = out_dir / f'{prefix}_infos_test.json'
+    print(f'{name}: {len(frames.numbers)} frames, dropped: {frames.dropped or "none"}; {len(points):,} points, '
+          f'{100 * _share_seen(folder / "overlap.npz"):.1f} % of them seen by a frame')
     metainfo = dict(categories={label: number for number, label in enumerate(CLASSES)}, dataset='scannet',
                     split='test', info_version='1.1')
     entry = _entry(recording, name, len(points), frames.numbers, depth2img, options)
@@ -76,29 +80,31 @@ def convert_recording(
     return path
 
 
-def _write_frames(
-    recording: Recording, folder: Path, points: np.ndarray, depth2img: np.ndarray, options: ScanOptions
-) -> FrameSet:
-    """Write the frames beside their final folder, and move them there together."""
-    staging = folder.with_name(f'.{folder.name}.partial')
-    shutil.rmtree(staging, ignore_errors=True)  # of a run that was killed
-    frames, overlap = FrameSet(), BaseOverlap(folder.name, points[:, :3], depth2img)
+def _write_frames(recording: Recording, folder: Path, overlap: BaseOverlap, options: ScanOptions) -> FrameSet:
+    """Write the frames to a folder that is not left behind when something is wrong with one."""
+    shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed
+    frames = FrameSet()
     try:
         for kind in ('color', 'depth'):
-            (staging / kind).mkdir(parents=True)
+            (folder / kind).mkdir(parents=True)
         for frame in recording.small_frames(frames, options):
-            write_frame(frame, staging)
+            write_frame(frame, folder)
             overlap.add(frame.depth / recording.depth_shift, frame.pose)
         if not frames.numbers:
             raise ValueError(f'no depth image holds a measurement: {frames.dropped}')
-        np.save(staging / 'poses.npy', np.array(frames.poses, '<f4'))
-        overlap.save(staging / 'overlap.npz')
-        shutil.rmtree(folder, ignore_errors=True)
-        os.replace(staging, folder)
+        np.save(folder / 'poses.npy', np.array(frames.poses, '<f4'))
+        overlap.save(folder / 'overlap.npz')
     except BaseException:
-        shutil.rmtree(staging, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
         raise
     return frames
+
+
+def _share_seen(overlap: Path) -> float:
+    """Share of the base points that a frame sees: near 0 where a mesh lies in another world than the poses."""
+    with np.load(overlap) as stored:
+        seen = np.unpackbits(np.bitwise_or.reduce(stored['seen'], axis=0), count=len(stored['base']))
+    return float(seen.mean())
 
 
 def _entry(

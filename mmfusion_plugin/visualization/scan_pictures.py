@@ -10,6 +10,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
+from matplotlib.ticker import MaxNLocator, ScalarFormatter
 from scipy.spatial import cKDTree
 
 from .style import IGNORED_RGB, INK, Palette, PathLike, class_legend, label_colours, new_figure, save_figure
@@ -21,6 +22,7 @@ _ELEVATION = 50.0
 _GROUND = '#e9edf1'  # white walls show on it
 _SIDE = 5.6
 _COLOUR_MAP = 'viridis'
+_LEAST_SPAN = 1e-3
 _BOTTOM = 0.2
 _OVERLAP = 2.4  # diameter of a dot as a multiple of the distance between points, so that surfaces close
 
@@ -78,7 +80,8 @@ def value_views(
     Args:
         path: PNG to write.
         points: ``(N, 3)`` metres, +z up.
-        values: ``(N,)`` by the panels' names; NaN is drawn light grey. A bar spans 98 % of its values.
+        values: ``(N,)`` by the panels' names; NaN is drawn light grey. A bar spans 98 % of its values, and
+            0.001 at least, so that rounding errors do not look like a pattern.
         azimuth: See :func:`scan_views`.
         title: Heading of the figure.
 
@@ -96,13 +99,13 @@ def value_views(
     for axes, (name, column) in zip(panels, values.items()):
         known = np.isfinite(column)
         low, high = np.percentile(column[known], (1, 99)) if known.any() else (0.0, 1.0)
-        scale = Normalize(low, max(high, low + 1e-6), clip=True)
+        scale = Normalize(min(low, high - _LEAST_SPAN), high, clip=True)
         shades = np.tile(np.array(IGNORED_RGB) / 255, (len(points), 1))
         shades[known] = colormaps[_COLOUR_MAP](scale(column[known]))[:, :3]
         _draw(axes, points, shades, azimuth)
         axes.set_title(name, fontsize=10, color=INK)
         bar = figure.colorbar(ScalarMappable(scale, _COLOUR_MAP), ax=axes, orientation='horizontal', fraction=0.05,
-                              pad=0.02, aspect=35)
+                              pad=0.02, aspect=35, ticks=MaxNLocator(5), format=ScalarFormatter(useOffset=False))
         bar.outline.set_visible(False)
         bar.ax.tick_params(labelsize=8, labelcolor=INK)
     figure.suptitle(title, x=0.5, y=1 - 0.14 / height, va='top', fontsize=12, color=INK)

@@ -175,13 +175,22 @@ def test_frames_without_place_or_depth_are_dropped_and_listed(folder, tmp_path, 
     assert seen.shape == (4, 2000) and (seen.sum(axis=1) > 200).all() and seen.any(axis=0).mean() > 0.9
 
 
+def test_a_mesh_in_another_world_shows(folder, tmp_path, capsys):
+    for shift in (0, 50):
+        write_cloud(folder / 'mesh.ply', hand.mesh()[0] + np.array([shift, 0, 0, 0, 0, 0], np.float32))
+        convert_recording(opened(folder), tmp_path, 'room', folder / 'mesh.ply')
+        text = capsys.readouterr().out
+        seen = float(text.split('points, ')[1].split(' %')[0])
+        assert seen == 0 if shift else seen > 60, text
+
+
 def test_frame_skip(folder, tmp_path):
     options = ScanOptions(image_size=(32, 24), frame_skip=2)
     entry = entry_of(convert_recording(opened(folder), tmp_path, 'room', options=options))
     assert entry['rgbd']['frames'] == [3, 8, 21]
 
 
-def test_a_second_run_replaces_the_first_and_a_failed_one_leaves_it(folder, tmp_path):
+def test_a_failed_run_leaves_an_earlier_conversion_as_it_is(folder, tmp_path):
     out = tmp_path / 'out'
     convert_recording(opened(folder), out, 'room')
     (folder / 'color/frame-8.png').write_bytes((folder / 'color/frame-8.png').read_bytes()[:200])
@@ -191,8 +200,19 @@ def test_a_second_run_replaces_the_first_and_a_failed_one_leaves_it(folder, tmp_
     with pytest.raises(ValueError, match='frame-8.png is damaged'):
         convert_recording(recording, out, 'room', mesh)
     assert sorted(path.name for path in (out / 'frames').iterdir()) == ['room']
+    assert (out / 'scan_infos_test.json').is_file()
     assert len(list((out / 'frames/room/color').iterdir())) == 6
     assert len(np.fromfile(out / 'points/room.bin', '<f4')) != 6 * len(hand.mesh()[0])
+
+
+def test_a_second_run_replaces_the_first(folder, tmp_path):
+    out, mesh = tmp_path / 'out', tmp_path / 'mesh.ply'
+    convert_recording(opened(folder), out, 'room')
+    write_cloud(mesh, hand.mesh()[0])
+    options = ScanOptions(image_size=(32, 24), frame_skip=3)
+    entry = entry_of(convert_recording(opened(folder), out, 'room', mesh, options))
+    assert entry['num_points'] == len(hand.mesh()[0]) == len(np.fromfile(out / 'points/room.bin', '<f4')) // 6
+    assert sorted(path.name for path in (out / 'frames/room/depth').iterdir()) == ['20.png', '3.png']
 
 
 def _remove(name):
