@@ -98,12 +98,11 @@ def _plan(
     cfg = read_config(model.config, options)
     weights = hashlib.sha256(Path(model.checkpoint).read_bytes()).hexdigest()
     plain = cfg.to_dict()
-
-    def key(condition: Condition) -> str:
-        data = condition.apply(cfg).to_dict()['dataset']
-        return digest(plain['model'], data, plain['test_evaluator'], plain.get('test_cfg'), weights)
-
-    return cfg, [(case, key(case), num_views(cfg, case)) for case in conditions_for(cfg, values)]
+    settings = [plain['model'], plain['test_evaluator'], plain.get('test_cfg'), weights]
+    return cfg, [
+        (case, digest(case.apply(cfg).to_dict()['dataset'], *settings), num_views(cfg, case))
+        for case in conditions_for(cfg, values)
+    ]
 
 
 class _Tester:
@@ -132,6 +131,7 @@ class _Tester:
     def _build(self) -> Runner:
         cfg = Config(self.cfg.to_dict(), filename=self.cfg.filename)
         cfg.update(launcher='none', load_from=None, resume=False, log_level='WARNING', work_dir=str(self.work_dir))
+        cfg.pop('visualizer', None)  # mmengine keeps one of each name, and nothing is drawn
         cfg.experiment_name = f'{Path(self.model.config).stem}_{uuid.uuid4().hex[:8]}'
         runner = build_runner(cfg)
         runner.register_hook(_Bar())
