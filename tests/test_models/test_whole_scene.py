@@ -88,7 +88,7 @@ def test_equal_to_the_plain_protocol(kind, vote):
         np.testing.assert_allclose(ours.numpy(), theirs, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize('chunks, images', [(1, 1), (2, 4), (50, 50)])
+@pytest.mark.parametrize('chunks, images', [(1, 1), (2, 4), (50, 50), (None, 16)])
 def test_batches_change_nothing(chunks, images):
     data = scene_batch('SAFNet')
     expected = logits_of(small('SAFNet'), data)

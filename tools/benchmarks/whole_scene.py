@@ -39,6 +39,7 @@ EXAMPLES = """examples:
   python tools/benchmarks/whole_scene.py CONFIG --size 3 3 --points 40000 --views 12 --views-per-chunk 3
   python tools/benchmarks/whole_scene.py CONFIG --checkpoint CHECKPOINT --index 0 \\
       --cfg-options test_dataloader.dataset.data_root=data/scannet             # first scan of the test set
+  python tools/benchmarks/whole_scene.py CONFIG --cfg-options model.test_cfg.chunks_per_batch=4
 """
 
 
