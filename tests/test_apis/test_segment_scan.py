@@ -246,9 +246,8 @@ def test_living_room(trained, living_room, tmp_path, capsys):
 ])  # fmt: skip
 def test_command_ends_with_one_line_of_explanation(folder, tmp_path, monkeypatch, capsys, poses, intrinsics, words):
     monkeypatch.chdir(folder)
-    arguments = ['segment_scan.py', 'config.py', '--color', 'color', '--depth', 'depth', '--poses', poses, '--intrinsics',
-                 *intrinsics, '--out', str(tmp_path)]
-    monkeypatch.setattr(sys, 'argv', arguments)
+    arguments = ['--color', 'color', '--depth', 'depth', '--poses', poses, '--intrinsics', *intrinsics]
+    monkeypatch.setattr(sys, 'argv', ['segment_scan.py', 'config.py', *arguments, '--out', str(tmp_path)])
     tool = runpy.run_path(str(Path(__file__).resolve().parents[2] / 'tools/segment_scan.py'))
     assert tool['main']() == 1
     (line,) = capsys.readouterr().err.splitlines()
