@@ -83,7 +83,7 @@ def test_each_condition_gives_its_known_answer(files):
 
 
 @pytest.fixture()
-def tested(monkeypatch):
+def ran(monkeypatch):
     """The conditions that were really tested."""
     done = []
     real = robustness._Tester.test
@@ -91,20 +91,20 @@ def tested(monkeypatch):
     return done
 
 
-def test_finished_tests_are_not_repeated(files, tested):
+def test_finished_tests_are_not_repeated(files, ran):
     first = run(files, model(files), views=[1], drop=[0.5])
-    assert tested == [INTACT, Condition('views', 1), Condition('drop', 0.5)]
+    assert ran == [INTACT, Condition('views', 1), Condition('drop', 0.5)]
     assert run(files, model(files), views=[1, 2], drop=[0.5]).items() >= first.items()
-    assert tested[3:] == [Condition('views', 2)]
+    assert ran[3:] == [Condition('views', 2)]
     torch.save(dict(state_dict=dict(shift=torch.tensor([1.0])), meta={}), files / '0.pth')  # trained again
     again = run(files, model(files), views=[1])
-    assert len(tested) == 6 and again['views', '0', 'views', 1]['miou'] == pytest.approx(answers(1, 1)[0])
+    assert len(ran) == 6 and again['views', '0', 'views', 1]['miou'] == pytest.approx(answers(1, 1)[0])
     compare_robustness([model(files)], dict(views=[1]), files / 'out',
                        {'test_dataloader.dataset.indices': 2, 'test_dataloader.num_workers': 0})
-    assert len(tested) == 8  # other data
+    assert len(ran) == 8  # other data
 
 
-def test_a_stopped_run_goes_on(files, tested, monkeypatch):
+def test_a_stopped_run_goes_on(files, ran, monkeypatch):
     real = robustness._Tester.test
 
     def stop(self, case):
@@ -117,13 +117,13 @@ def test_a_stopped_run_goes_on(files, tested, monkeypatch):
         run(files, model(files), views=[1], drop=[0.5])
     monkeypatch.setattr(robustness._Tester, 'test', real)
     run(files, model(files), views=[1], drop=[0.5])
-    assert tested == [INTACT, Condition('views', 1), Condition('drop', 0.5)]
+    assert ran == [INTACT, Condition('views', 1), Condition('drop', 0.5)]
 
 
-def test_what_is_the_same_is_tested_once(files, tested):
+def test_what_is_the_same_is_tested_once(files, ran):
     """As many views as the config has is the intact data; so is a damage of 0; a value asked twice counts once."""
     rows = run(files, model(files), views=[4, 4], drop=[0, 0.0])
-    assert tested == [INTACT]
+    assert ran == [INTACT]
     assert [key[2:] for key in rows] == [('intact', 0), ('views', 4)]
 
 
@@ -179,10 +179,10 @@ def test_conditions_of_a_config(files):
 @pytest.mark.parametrize('values, message', [
     (dict(fog=[1]), "unknown condition 'fog'.*pose_noise"), (dict(drop=[0.2, 20]), 'drop.*20'),
 ])
-def test_wrong_conditions_are_refused_before_any_test(files, tested, values, message):
+def test_wrong_conditions_are_refused_before_any_test(files, ran, values, message):
     with pytest.raises(ValueError, match=message):
         run(files, model(files), **values)
-    assert not tested
+    assert not ran
 
 
 def test_faults_are_named(files, monkeypatch):
