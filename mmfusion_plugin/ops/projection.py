@@ -87,7 +87,7 @@ def unproject_depth(depth: np.ndarray, cam2world: np.ndarray, depth2img: np.ndar
     rows, columns = np.indices(depth.shape[1:])
     pixels = np.stack([columns, rows, np.ones_like(rows)], axis=-1).reshape(-1, 3)
     rays = pixels @ np.linalg.inv(matrix).T
-    offsets = depth.reshape(views, -1, 1) * (rays @ poses[:, :3, :3].swapaxes(1, 2))
+    offsets = depth.reshape(views, len(rays), 1) * (rays @ poses[:, :3, :3].swapaxes(1, 2))
     return (offsets + poses[:, None, :3, 3]).astype(np.float32).reshape(*depth.shape, 3)
 
 

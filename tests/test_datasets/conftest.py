@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 from mmengine.registry import init_default_scope
 from nuscenes_hand_world import make_world
+from scannet_hand_world import make_world as make_rooms
 
 from mmfusion_plugin.converters.nuscenes import create_nuscenes_infos
 from mmfusion_plugin.converters.nuscenes_taxonomy import CAMERAS
+from mmfusion_plugin.converters.scannet import create_scannet_infos
+from mmfusion_plugin.converters.scannet_frames import ScanOptions
 from mmfusion_plugin.datasets import NuScenesLidarSegDataset
 
 PREFIX = {
@@ -34,6 +37,14 @@ def converted_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = make_world(tmp_path_factory.mktemp('world'))
     create_nuscenes_infos(root, root, max_sweeps=0)
     return root
+
+
+@pytest.fixture(scope='session')
+def scannet_rooms(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Converted rooms of ``scannet_hand_world``, images of 32 x 24 pixels; not to be changed."""
+    folder = tmp_path_factory.mktemp('scannet')
+    create_scannet_infos(make_rooms(folder / 'raw'), folder / 'out', ScanOptions((32, 24)))
+    return folder / 'out'
 
 
 @pytest.fixture

@@ -33,8 +33,8 @@ def transform_sweep(results: dict, matrix: np.ndarray) -> dict:
     """Move all points and record the motion.
 
     Args:
-        results: A sample; changed in place. ``pixel_xyz``, where pixels lie, moves along. ``lidar_aug_matrix`` ``(4,
-            4)`` float64 maps original coordinates to the present ones.
+        results: A sample; changed in place. ``pixel_xyz`` and ``scan_xyz`` move along; chunks, which are upright boxes,
+            are forgotten. ``lidar_aug_matrix`` ``(4, 4)`` float64 maps original coordinates to the present ones.
         matrix: ``(4, 4)`` affine map of homogeneous coordinates in metres.
 
     Returns:
@@ -44,9 +44,12 @@ def transform_sweep(results: dict, matrix: np.ndarray) -> dict:
     xyz = points.tensor[:, :3].numpy().astype(np.float64) @ matrix[:3, :3].T + matrix[:3, 3]
     points.tensor[:, :3] = torch.from_numpy(xyz)
     results['points'] = points
-    if 'pixel_xyz' in results:
-        moved = results['pixel_xyz'].astype(np.float64) @ matrix[:3, :3].T + matrix[:3, 3]
-        results['pixel_xyz'] = moved.astype(np.float32)
+    for key in ('pixel_xyz', 'scan_xyz'):
+        if key in results:
+            moved = results[key].astype(np.float64) @ matrix[:3, :3].T + matrix[:3, 3]
+            results[key] = moved.astype(np.float32)
+    for key in ('chunk_box', 'chunk_boxes'):
+        results.pop(key, None)
     results['lidar_aug_matrix'] = matrix @ results.get('lidar_aug_matrix', np.eye(4))
     return results
 

@@ -38,7 +38,10 @@ class SelectViews(BaseTransform):
 
         Raises:
             CorruptDataError: The overlap of frames and vertices is missing or damaged.
+            ValueError: There is no chunk.
         """
+        if not {'chunk_box', 'chunk_boxes'} & results.keys():
+            raise ValueError('SelectViews must follow RandomChunk or CutIntoChunks, before points are moved again')
         boxes = results['chunk_boxes'] if 'chunk_boxes' in results else results['chunk_box'][None]
         chosen = np.full((len(boxes), self.num_views), -1, np.int64)
         if self.num_views:
@@ -123,7 +126,7 @@ class LoadViews(BaseTransform):
 
 @TRANSFORMS.register_module()
 class UnprojectViews(BaseTransform):
-    """Put every pixel with depth where it lies in space; before anything moves or flips points or images.
+    """Put every pixel with depth where it lies in space, as the points are now; before anything mirrors images.
 
     Args:
         margin: Pixels farther outside the chunk's box (along x and y, metres) are left out (MVPNet: 0.1). Whole scans
@@ -137,14 +140,10 @@ class UnprojectViews(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Add ``pixel_xyz`` ``(V, H, W, 3)`` float32, metres in the points' frame, and ``pixel_valid`` ``(V, H, W)``
         bool: the pixel has depth and belongs to the chunk.
-
-        Raises:
-            ValueError: The points have been moved already.
         """
-        if 'lidar_aug_matrix' in results:
-            raise ValueError('UnprojectViews must come before transforms that move the points, which move pixels along')
         depth = results['depth']
-        xyz = unproject_depth(depth, results['cam2world'], results['rgbd']['depth2img'])
+        poses = results.get('lidar_aug_matrix', np.eye(4)) @ results['cam2world']
+        xyz = unproject_depth(depth, poses, results['rgbd']['depth2img'])
         valid = depth > 0
         if 'chunk_box' in results:
             widened = results['chunk_box'] + self.margin * np.array([-1, -1, 1, 1])
