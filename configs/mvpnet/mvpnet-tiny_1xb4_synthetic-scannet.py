@@ -9,7 +9,7 @@ _base_ = [
 
 # Often changed
 data_root = 'data/rooms/'
-load_from = 'work_dirs/unet-tiny_1xb8_synthetic-scannet/iter_400.pth'
+load_from = 'work_dirs/unet-tiny_1xb8_synthetic-scannet/iter_1000.pth'
 max_iters = 400
 batch_size = 4
 

@@ -8,7 +8,7 @@ _base_ = [
 
 # Often changed
 data_root = 'data/rooms/'
-max_iters = 400
+max_iters = 1000
 batch_size = 8
 
 # Sometimes
