@@ -119,14 +119,14 @@ SIZES = {
     'cpu': Size(
         raw_root='data/study/scannet_raw',
         data_root='data/study/scannet',
-        scenes=24,
+        scenes=36,
         val_scenes=6,
         frames=24,
         mesh_edge=0.1,
         camera_size=(320, 240),
         image_size=(80, 60),
         trainings=trainings(
-            Training('configs/unet_resnet34/unet-tiny_1xb8_synthetic-scannet.py', 400),
+            Training('configs/unet_resnet34/unet-tiny_1xb8_synthetic-scannet.py', 1000),
             Training('configs/pointnet2/pointnet2-tiny_1xb4_synthetic-scannet.py', 400),
             Training('configs/mvpnet/mvpnet-tiny_1xb4_synthetic-scannet.py', 400),
             Training('configs/safnet/safnet-tiny_1xb4_synthetic-scannet.py', 400),
