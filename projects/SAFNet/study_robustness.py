@@ -16,6 +16,13 @@ from mmfusion_plugin.apis.study import Spread, markdown, paired_difference, plan
 from mmfusion_plugin.files import whole_file, write_text
 
 OURS = 'safnet'
+DAMAGES = {  # fewer than the tool's own: all are tested with nine checkpoints
+    'views': (1, 3, 5, 10, 0),
+    'pose_noise': (0.05, 0.1, 0.2),
+    'depth_holes': (0.3, 0.6),
+    'drop': (0.4, 0.8),
+    'swap': (0.4, 0.8),
+}
 
 
 def robustness_command(size: Size, seeds: list[int], work_dir: Path, out: Path) -> list[str]:
@@ -36,6 +43,8 @@ def robustness_command(size: Size, seeds: list[int], work_dir: Path, out: Path) 
         if not weights.is_file():
             raise ValueError(f'{weights} is not there: the robustness test needs the work folder of the finished study')
         command += ['--model', run.variant, str(weights.with_name(config)), str(weights)]
+    for kind in VALUES:
+        command += [f'--{kind.replace("_", "-")}', *(f'{value:g}' for value in DAMAGES.get(kind, ()))]
     return [*command, '--out', str(out)]
 
 

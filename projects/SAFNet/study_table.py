@@ -77,7 +77,8 @@ def image_network(variants: Variants) -> Optional[str]:
     if not entries:
         return None
     scores = ', '.join(f'{label} {_spread(entries, key)}' for key, label in MEANS.items())
-    return f'The image network alone (`{VIEWS}`, {len(entries)} seeds), over pixels of the validation images: {scores}.'
+    seeds = ', '.join(str(seed) for seed in sorted(entries))
+    return f'The image network alone (`{VIEWS}`, seeds {seeds}), over pixels of the validation images: {scores}.'
 
 
 def picture(path: Path, runs: list[dict], title: str) -> Path:
