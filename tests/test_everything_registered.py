@@ -207,7 +207,16 @@ MODELS_RUN: dict[str, tuple[dict, Callable[[nn.Module], Tensor]]] = {
 }
 OTHERS: dict[str, dict[str, dict]] = {
     'TRANSFORMS': {
+        'CutIntoChunks': {},
         'DamageViews': {},
+        'FindNeighbours': {},
+        'LoadScan': {},
+        'LoadViews': {},
+        'RandomChunk': {},
+        'RandomCropImages': dict(size=(32, 16)),
+        'SamplePoints': {},
+        'SelectViews': {},
+        'UnprojectViews': {},
         'LoadLidarSweep': {}, 'LoadLidarSeg': {}, 'LoadCameraImages': {}, 'LoadBoxes2D': {}, 'MatchPointsToPixels': {},
         'ResizeImages': dict(size=(400, 240)), 'RandomFlipImages': {}, 'JitterImageColours': {}, 'DropPoints': {},
         'RandomSweepTransform': {}, 'VoteRotTrans': dict(vote=0), 'PackFusionInputs': {},
@@ -218,7 +227,11 @@ OTHERS: dict[str, dict[str, dict]] = {
     'METRICS': {'LidarSegMetric': {}, 'ScanNetSegMetric': {}, 'ViewSegMetric': {}},
     'OPTIM_WRAPPERS': {'BFloat16OptimWrapper': dict(optimizer=torch.optim.SGD([nn.Parameter(torch.ones(1))], lr=0.1))},
     # Reads an info file when it is built: tests/test_datasets and tests/test_configs build it on generated data.
-    'DATASETS': {'NuScenesLidarSegDataset': dict(lazy_init=True)},
+    'DATASETS': {
+        'NuScenesLidarSegDataset': dict(lazy_init=True),
+        'ScanNetRGBDDataset': dict(lazy_init=True),
+        'ScanNetViewDataset': dict(lazy_init=True),
+    },
 }
 
 
