@@ -10,6 +10,8 @@ SPLITS = ('train', 'val', 'test')
 EPILOG = """examples:
   # every split that the config names, on eight processes
   python tools/check_data.py configs/point_voxel/point-voxel_4xb8-80e_nuscenes-lidarseg.py --workers 8
+  # scans and their frames
+  python tools/check_data.py configs/safnet/safnet_1xb32-150e_scannet-3views.py --workers 8
   # the validation split, decoding each image
   python tools/check_data.py configs/point_voxel/point-voxel_4xb8-80e_nuscenes-lidarseg.py --split val --decode
 
@@ -39,7 +41,12 @@ def main() -> int:
         return 1
     sound, walked = True, []
     for split in splits:
-        for cfg in dataset_cfgs(config, split, args.data_root):
+        try:
+            found = dataset_cfgs(config, split, args.data_root)
+        except ValueError as error:
+            print(f'error: {error}', file=sys.stderr)
+            return 1
+        for cfg in found:
             print(f'{split}: {cfg.get("ann_file")}')
             if cfg in walked:
                 print('  the same files as above')
@@ -60,9 +67,9 @@ def check(dataset_cfg: dict, args: argparse.Namespace) -> bool:
     except (OSError, ValueError) as error:
         print(f'error: {error}', file=sys.stderr)
         return False
-    print(f'  {"":14}{"files":>10}{"GB":>10}')
+    print(f'  {"":18}{"files":>10}{"GB":>10}')
     for kind, count in report.files.items():
-        print(f'  {kind:14}{count:>10}{report.bytes[kind] / 1e9:>10.2f}')
+        print(f'  {kind:18}{count:>10}{report.bytes[kind] / 1e9:>10.2f}')
     print(f'  {report.samples} samples, {report.points} points, {len(report.faults)} faults')
     for fault in report.faults[: args.max_faults]:
         print(f'    {fault}')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import runpy
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -79,7 +80,7 @@ def test_mini_version_with_the_shipped_config(config, tmp_path):
 
 
 def test_killed_worker_is_an_error(config, converted_world, monkeypatch):
-    monkeypatch.setattr(check_files, '_check_sample', kill_this_process)
+    monkeypatch.setitem(check_files.CHECKS, 'NuScenesLidarSegDataset', kill_this_process)
     with pytest.raises(ChildProcessError, match='memory'):
         check_dataset(*build_datasets(config, 'train', str(converted_world)), workers=2)
 
@@ -104,3 +105,29 @@ def test_command_line(world, repo_root, monkeypatch, capsys):
     assert printed.count('the same files as above') == 1  # val and test
     monkeypatch.setattr(sys, 'argv', ['check_data.py', config, '--data-root', str(world / 'nowhere')])
     assert main() == 1 and 'create_data.py' in capsys.readouterr().err
+
+
+def test_scans_and_their_frames(scannet_rooms, tmp_path, repo_root):
+    rooms = Path(shutil.copytree(scannet_rooms, tmp_path / 'rooms'))
+    for base, kinds in (('scannet_rgbd', ['vertices', 'labels', 'poses', 'overlap']), ('scannet_views', [])):
+        config = Config.fromfile(repo_root / f'configs/_base_/datasets/{base}.py')
+        if base == 'scannet_views':
+            config.val_dataloader.dataset.every = 1
+        (data,) = build_datasets(config, 'val', str(rooms))
+        sound = check_dataset(data, decode=True, workers=2)
+        assert sound.faults == [] and sound.files == check_dataset(data).files
+        assert sound.files['color images'] == sound.files['label-filt images'] == 4  # two of six frames are dropped
+        assert [kind for kind in sound.files if 'images' not in kind] == kinds
+    (data,) = build_datasets(Config.fromfile(repo_root / 'configs/_base_/datasets/scannet_rgbd.py'), 'val', str(rooms))
+    scan = data.get_data_info(0)['scan_id']
+    names = ['points/{}.bin', 'semantic_mask/{}.bin', 'frames/{}/poses.npy', 'frames/{}/overlap.npz',
+             'frames/{}/color/0.jpg', 'frames/{}/depth/1.png', 'frames/{}/label/4.png']  # fmt: skip
+    for name in names:
+        path = rooms / name.format(scan)
+        path.write_bytes(path.read_bytes()[:-30])
+    faults = check_dataset(data).faults
+    assert len(faults) == len(names)
+    assert all(sum(str(rooms / name.format(scan)) in fault for fault in faults) == 1 for name in names)
+    other = Config(dict(val_dataloader=dict(dataset=dict(type='KittiDataset'))))
+    with pytest.raises(ValueError, match='KittiDataset'):
+        dataset_cfgs(other, 'val')
