@@ -68,8 +68,9 @@ def in_box(points: Rows, box: Rows) -> Rows:
     Returns:
         (N,) bool.
     """
-    flat = points[:, :2]
-    return ((flat >= box[:2]) & (flat <= box[2:])).all(1)
+    x, y = points[:, 0], points[:, 1]
+    # Slices instead of scalars, with which numpy 1 would round a float64 box to the points' float32.
+    return (x >= box[0:1]) & (x <= box[2:3]) & (y >= box[1:2]) & (y <= box[3:4])
 
 
 def _cores(axis: np.ndarray, size: float, stride: float) -> Tuple[np.ndarray, np.ndarray]:

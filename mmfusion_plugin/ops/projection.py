@@ -84,11 +84,13 @@ def unproject_depth(depth: np.ndarray, cam2world: np.ndarray, depth2img: np.ndar
             f'need depth (V, H, W), cam2world (V, 4, 4) and depth2img (3, 3), got {depth.shape}, {poses.shape} and '
             f'{matrix.shape}'
         )
-    rows, columns = np.indices(depth.shape[1:])
-    pixels = np.stack([columns, rows, np.ones_like(rows)], axis=-1).reshape(-1, 3)
-    rays = pixels @ np.linalg.inv(matrix).T
-    offsets = depth.reshape(views, len(rays), 1) * (rays @ poses[:, :3, :3].swapaxes(1, 2))
-    return (offsets + poses[:, None, :3, 3]).astype(np.float32).reshape(*depth.shape, 3)
+    rows, columns = np.indices(depth.shape[1:], dtype=np.float64).reshape(2, -1)
+    rays = poses[:, :3, :3] @ (np.linalg.inv(matrix) @ np.stack([columns, rows, np.ones_like(rows)]))
+    result = np.empty((views, len(rows), 3), np.float32)
+    flat = depth.reshape(views, len(rows))
+    for axis in range(3):  # along memory, in contrast to the three coordinates of a pixel
+        result[..., axis] = flat * rays[:, axis] + poses[:, axis, 3:4]
+    return result.reshape(*depth.shape, 3)
 
 
 def in_image(pixels: Array, depth: Array, height: int, width: int, min_depth: float = 0.0) -> Array:

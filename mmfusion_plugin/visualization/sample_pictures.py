@@ -13,10 +13,16 @@ from mmfusion_plugin.structures import PointPixelMatch
 
 from .bird_eye_view import bird_eye_view
 from .camera_overlay import camera_overlay
+from .scan_sample import draw_scan_sample
 
 
 def draw_sample(
-    packed: dict[str, Any], metainfo: dict, out_dir: Path, name: str, predicted: Optional[np.ndarray] = None
+    packed: dict[str, Any],
+    metainfo: dict,
+    out_dir: Path,
+    name: str,
+    predicted: Optional[np.ndarray] = None,
+    predicted_pixels: Optional[np.ndarray] = None,
 ) -> list[Path]:
     """Draw one packed sample (see ``PackFusionInputs``), its labels beside the prediction where it has both.
 
@@ -28,11 +34,15 @@ def draw_sample(
         out_dir: Folder of the PNGs.
         name: Start of their names.
         predicted: ``(N,)`` int classes.
+        predicted_pixels: ``(V, H, W)`` int classes, of frames of a scan.
 
     Returns:
-        ``<name>_bird_eye_view.png`` and, where there are images, ``<name>_cameras.png``.
+        ``<name>_bird_eye_view.png`` and, where there are images, ``<name>_cameras.png``; of scans and their frames
+        those of :func:`draw_scan_sample`.
     """
     inputs, sample = packed['inputs'], packed['data_samples']
+    if 'scan_id' in sample.metainfo:
+        return draw_scan_sample(packed, metainfo, out_dir, name, predicted, predicted_pixels)
     points = inputs['points'].cpu().numpy()
     classes, palette = metainfo['classes'], metainfo['palette']
     truth = _truth(sample)

@@ -30,8 +30,8 @@ _OVERLAP = 2.4  # diameter of a dot as a multiple of the distance between points
 def scan_views(
     path: PathLike,
     points: np.ndarray,
-    colours: np.ndarray,
-    labels: np.ndarray,
+    colours: Optional[np.ndarray],
+    labels: Optional[np.ndarray],
     classes: Sequence[str],
     palette: Palette,
     truth: Optional[np.ndarray] = None,
@@ -40,23 +40,27 @@ def scan_views(
 ) -> Path:
     """Draw a scan in its own colours and by class, each from above (x right, y up) and in perspective.
 
+    What is None is left out.
+
     Args:
         path: PNG to write.
         points: ``(N, 3)`` metres, +z up.
-        colours: ``(N, 3)`` RGB 0..255.
-        labels: ``(N,)`` predicted classes.
+        colours: ``(N, 3)`` RGB 0..255, or None.
+        labels: ``(N,)`` predicted classes, or None.
         classes: Class names.
         palette: RGB 0..255 per class.
-        truth: ``(N,)`` classes, for a third row; labels beyond the classes are ignored points, drawn grey.
+        truth: ``(N,)`` classes, or None; labels beyond the classes are ignored points, drawn grey.
         azimuth: Where the eye of the perspective is, degrees from +x towards +y; it looks down at 50 degrees.
         title: Heading of the figure.
 
     Raises:
-        ValueError: Numbers of points, colours and labels differ, or there is no point.
+        ValueError: Numbers of points, colours and labels differ, there is no point, or nothing to colour it by.
     """
-    rows = {'colour': np.asarray(colours) / 255, 'prediction': label_colours(np.asarray(labels), palette)}
-    if truth is not None:
-        rows['truth'] = label_colours(np.asarray(truth), palette)
+    rows = {} if colours is None else {'colour': np.asarray(colours) / 255}
+    known = {'prediction': labels, 'truth': truth}
+    rows.update({name: label_colours(np.asarray(part), palette) for name, part in known.items() if part is not None})
+    if not rows:
+        raise ValueError('nothing to colour by: give colours, labels or truth')
     _same_number(points, rows)
     height = _SIDE * len(rows) + 1.5
     figure = new_figure(2 * _SIDE, height)
@@ -67,8 +71,9 @@ def scan_views(
             _draw(axes, points, shades, eye)
             axes.set_title(f'{name}, {"from above" if eye is None else "in perspective"}', fontsize=10, color=INK)
     figure.suptitle(title, x=0.5, y=1 - 0.14 / height, va='top', fontsize=12, color=INK)
-    shown = np.concatenate([np.asarray(part) for part in (labels, truth) if part is not None])
-    class_legend(figure, shown, classes, palette, 0.12 / height, columns=7)
+    shown = [np.asarray(part) for part in known.values() if part is not None]
+    if shown:
+        class_legend(figure, np.concatenate(shown), classes, palette, 0.12 / height, columns=7)
     return save_figure(figure, path)
 
 

@@ -20,6 +20,8 @@ def select_points(results: dict, index: np.ndarray) -> dict:
     Returns:
         ``results``.
     """
+    if index.dtype == bool:
+        index = np.flatnonzero(index)  # searched once, not for each array
     results['points'] = results['points'][index]
     for key in _PER_POINT_KEYS:
         if key in results:

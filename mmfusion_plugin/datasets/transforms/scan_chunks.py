@@ -38,17 +38,18 @@ class RandomChunk(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Keep the points of the chunk and add ``chunk_box`` ``(4,)`` float64, x0, y0, x1, y1 with the margin."""
-        xy = results['points'].tensor[:, :2].numpy().astype(np.float64)
+        xy = results['points'].tensor[:, :2].numpy()
         labelled = results['pts_semantic_mask'] != results['seg_label_mapping'][UNLABELLED]
         reach = np.array(self.size) / 2 + self.margin
         for _ in range(self.tries):
-            centre = xy[np.random.randint(len(xy))]
+            centre = xy[np.random.randint(len(xy))].astype(np.float64)
             box = np.concatenate([centre - reach, centre + reach])
             inside = in_box(xy, box)
             if labelled[inside].mean() >= self.min_labelled:
                 break
         else:
-            box = np.concatenate([xy.min(0) - self.margin, xy.max(0) + self.margin])
+            low, high = xy.min(0).astype(np.float64), xy.max(0).astype(np.float64)
+            box = np.concatenate([low - self.margin, high + self.margin])
             inside = np.ones(len(xy), dtype=bool)
         results['chunk_box'] = box
         return select_points(results, inside)

@@ -17,10 +17,11 @@ from mmfusion_plugin.visualization import draw_sample
 class SegmentationPicturesHook(Hook):
     """Write how points are labelled, beside the truth where it is known: from above, and over the cameras' images.
 
-    ``<index>_bird_eye_view.png`` and, where a sample's images exist, ``<index>_cameras.png``; ``<index>`` is the
-    sample's place in the dataset, so that several processes share the work without meeting. Expects samples of
-    ``PackFusionInputs`` and predictions in ``pred_pts_seg.pts_semantic_mask``. Test-time augmentation is drawn as its
-    first view sees the points.
+    ``<index>_bird_eye_view.png`` and, where a sample's images exist, ``<index>_cameras.png``, or of indoor scans
+    ``<index>_scan.png`` and ``<index>_views.png``; ``<index>`` is the sample's place in the dataset, so that several
+    processes share the work without meeting. Expects samples of ``PackFusionInputs`` and predictions in
+    ``pred_pts_seg.pts_semantic_mask`` or ``pred_sem_seg.sem_seg``. Test-time augmentation is drawn as its first view
+    sees the points.
 
     Args:
         out_dir: Folder of the pictures; None draws nothing (``tools/test.py --show-dir`` sets it).
@@ -70,5 +71,6 @@ class SegmentationPicturesHook(Hook):
             if rest or turn >= self.max_samples or index >= len(loader.dataset):
                 continue
             packed = dict(inputs={key: value[place] for key, value in inputs.items()}, data_samples=sample)
-            labels = output.pred_pts_seg.pts_semantic_mask.cpu().numpy()
-            draw_sample(packed, loader.dataset.metainfo, out_dir, f'{index:06d}', labels)
+            labels = output.pred_pts_seg.pts_semantic_mask.cpu().numpy() if 'pred_pts_seg' in output else None
+            pixels = output.pred_sem_seg.sem_seg.cpu().numpy() if 'pred_sem_seg' in output else None
+            draw_sample(packed, loader.dataset.metainfo, out_dir, f'{index:06d}', labels, pixels)
