@@ -64,7 +64,9 @@ class Canvas:
         (x, y), (width, height) = corner, size
         self.fill(np.array([[x, y], [x + width, y], [x + width, y + height], [x, y + height]]), colour)
 
-    def text(self, corner: Tuple[float, float], words: str, height: float, colour: Colour, script: bool = False) -> None:
+    def text(
+        self, corner: Tuple[float, float], words: str, height: float, colour: Colour, script: bool = False
+    ) -> None:
         """Writes from the lower left corner, capitals being ``height`` mm high."""
         font = cv2.FONT_HERSHEY_SCRIPT_SIMPLEX if script else cv2.FONT_HERSHEY_COMPLEX
         size = height * self.scale / 21.0  # Hershey's capitals are 21 units high
@@ -95,7 +97,9 @@ def coverage(strokes: Iterable[Stroke], shape: Tuple[int, int], scale: float) ->
     return canvas.pixels
 
 
-def ellipse(centre: Tuple[float, float], radii: Tuple[float, float], tilt: float = 0.0, corners: int = 20) -> np.ndarray:
+def ellipse(
+    centre: Tuple[float, float], radii: Tuple[float, float], tilt: float = 0.0, corners: int = 20
+) -> np.ndarray:
     """``(corners, 2)`` points of an ellipse whose first radius points to the angle ``tilt`` (rad)."""
     turn = np.arange(corners) * (2 * np.pi / corners)
     return np.asarray(centre) + rotated(np.stack([radii[0] * np.cos(turn), radii[1] * np.sin(turn)], axis=1), tilt)

@@ -68,27 +68,29 @@ def leaf(rng: np.random.Generator, kind: LeafKind, base: np.ndarray, angle: floa
     bend = rng.normal(0.0, 0.35)
     folded = 1.0 if rng.random() > 0.18 else rng.uniform(0.15, 0.55)
 
-    def place(points: np.ndarray) -> np.ndarray:
-        """From the blade's own frame, midrib along x and length 1, onto the sheet."""
-        points = points * np.where(points[:, 1:] > 0, [1.0, folded], 1.0)
-        turn = bend * points[:, 0]
-        x = points[:, 0] * np.cos(turn / 2) - points[:, 1] * np.sin(turn)
-        y = points[:, 0] * np.sin(turn / 2) + points[:, 1] * np.cos(turn)
-        return base + rotated(np.stack([x, y], axis=1) * length, angle)
-
+    spot = np.array([[rng.uniform(0.25, 0.8), rng.uniform(-0.12, 0.12)]])
+    parts = [margin, np.concatenate([margin[: _SIDE + 1], [[0.0, 0.0]]]), spot, *veins]
+    placed = base + rotated(_bent(np.concatenate(parts), bend, folded) * length, angle)
+    margin, half, spot, *veins = np.split(placed, np.cumsum([len(part) for part in parts[:-1]]))
     colour = _varied(rng, kind.colour)
-    strokes = [Stroke(place(margin), colour)]
-    lower = np.concatenate([margin[: _SIDE + 1], [[0.0, 0.0]]])
     shade = 1.18 if folded < 1 else rng.uniform(0.9, 0.98)  # a folded half shows its paler underside
-    strokes.append(Stroke(place(lower), tuple(shade * value for value in colour), outline=False))
+    strokes = [Stroke(margin, colour), Stroke(half, tuple(shade * value for value in colour), outline=False)]
     light = tuple(0.78 * value + 38 for value in colour)
-    strokes += [Stroke(place(vein), light, 0.45 if number else 0.8, False) for number, vein in enumerate(veins)]
+    strokes += [Stroke(vein, light, 0.45 if number else 0.8, False) for number, vein in enumerate(veins)]
     if rng.random() < 0.25:
-        spot = np.array([[rng.uniform(0.25, 0.8), rng.uniform(-0.12, 0.12)]])
         brown = (0.6 * colour[0] + 40, 0.5 * colour[1] + 20, 0.5 * colour[2] + 5)
         radii = length * rng.uniform(0.02, 0.05, 2)
-        strokes.append(Stroke(ellipse(tuple(place(spot)[0]), tuple(radii), angle), brown, outline=False))
+        strokes.append(Stroke(ellipse(tuple(spot[0]), tuple(radii), angle), brown, outline=False))
     return strokes
+
+
+def _bent(points: np.ndarray, bend: float, folded: float) -> np.ndarray:
+    """Points ``(N, 2)`` of a flat blade along x with its midrib bent by ``bend`` (rad), and one half folded over."""
+    across = points[:, 1] * np.where(points[:, 1] > 0, folded, 1.0)
+    turn = bend * points[:, 0]
+    x = points[:, 0] * np.cos(turn / 2) - across * np.sin(turn)
+    y = points[:, 0] * np.sin(turn / 2) + across * np.cos(turn)
+    return np.stack([x, y], axis=1)
 
 
 def _varied(rng: np.random.Generator, colour: Colour) -> Colour:
@@ -103,7 +105,7 @@ def _pinnate(rng: np.random.Generator, kind: LeafKind) -> Tuple[np.ndarray, List
     t = np.linspace(0.0, 1.0, _SIDE + 1)
     profile = t**kind.base * (1 - t) ** kind.tip
     profile *= 0.5 * kind.slender / profile.max()
-    sides, veins = [], [np.array([[0.0, 0.0], [0.98, 0.0]])]
+    sides, veins = [], [np.array([[0.0, 0.0], [0.9, 0.0]])]
     for sign in (1.0, -1.0):
         phase = rng.uniform(-0.08, 0.08)
         wave = 0.5 + 0.5 * np.cos(2 * np.pi * (kind.lobes * (0.06 + 0.9 * t) + 0.5 + phase))
@@ -113,8 +115,9 @@ def _pinnate(rng: np.random.Generator, kind: LeafKind) -> Tuple[np.ndarray, List
         # Lobes point forward: their tips move along the midrib.
         sides.append(np.stack([t + 0.45 * kind.depth * (width - profile.mean()) * (t > 0) * (t < 1), sign * width], 1))
         for start in (np.arange(kind.lobes) + 0.5 - phase) / kind.lobes / 0.9 - 0.06:
-            reach = np.interp(min(start + 0.1, 0.95), t, width)
-            veins.append(np.array([[max(start - 0.06, 0.05), 0.0], [min(start + 0.1, 0.95), sign * 0.85 * reach]]))
+            end = min(start + 0.1, 0.86)
+            reach = 0.8 * np.interp(end, t, width)
+            veins.append(np.array([[min(max(start - 0.06, 0.05), 0.8), 0.0], [end, sign * reach]]))
     return np.concatenate([sides[0], sides[1][::-1]]), veins
 
 

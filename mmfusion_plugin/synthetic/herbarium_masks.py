@@ -46,7 +46,7 @@ def _plant_points(rng: np.random.Generator, mask: np.ndarray, count: int) -> np.
     rows = np.flatnonzero(mask)
     if not len(rows):
         return np.zeros((0, 2))
-    chosen = rng.choice(rows, count)
+    chosen = rows[rng.integers(len(rows), size=count)]
     return np.stack([chosen % mask.shape[1], chosen // mask.shape[1]], axis=1).astype(float)
 
 

@@ -140,9 +140,9 @@ def _branches(rng: np.random.Generator, main: _Axis) -> List[_Axis]:
 def _leaves(
     rng: np.random.Generator, axis: _Axis, kind: LeafKind, level: Difficulty, bark: Colour, width: float
 ) -> List[Stroke]:
-    full = width * (0.23 if kind.palmate else 0.26) * rng.uniform(0.75, 1.1) * 0.8**axis.order
+    full = width * (0.19 if kind.palmate else 0.25) * rng.uniform(0.7, 1.1) * 0.8**axis.order
     opposite, stalk = rng.random() < 0.35, rng.uniform(0.12, 0.32)
-    count = max(int(level.leaves * axis.length / full / (0.62 if opposite else 0.36)), 3)
+    count = max(int(level.leaves * axis.length / full / (0.95 if opposite else 0.5)), 3)
     side, strokes = rng.choice([-1, 1]), []
     for number in range(count):
         place = 0.14 + 0.82 * (number + rng.uniform(-0.25, 0.25)) / max(count - 1, 1)

@@ -33,24 +33,22 @@ class Furniture(NamedTuple):
 def paper(rng: np.random.Generator, shape: Tuple[int, int], scale: float) -> np.ndarray:
     """``(H, W, 3)`` uint8 BGR aged paper with fibres, yellowed edges, foxing and water marks."""
     height, width = shape
-    tone = np.array([218.0, 232.0, 239.0]) + rng.normal(0, 4, 3) - rng.uniform(0, 14) * np.array([1.7, 1.0, 0.7])
-    y, x = np.meshgrid(np.linspace(-1, 1, height, dtype=np.float32), np.linspace(-1, 1, width, dtype=np.float32),
-                       indexing='ij')  # fmt: skip
-    edge = np.maximum(np.abs(x), np.abs(y)) ** 6
+    tone = np.array([218.0, 232.0, 239.0]) + rng.normal(0, 5) + rng.normal(0, 1.2, 3)
+    tone -= rng.uniform(0, 14) * np.array([1.7, 1.0, 0.7])
+    y, x = np.linspace(-1, 1, height, dtype=np.float32)[:, None], np.linspace(-1, 1, width, dtype=np.float32)
     lamp = rng.normal(0, 0.025, 2)
     shade = 1 + lamp[0] * x + lamp[1] * y + _clouds(rng, shape, 5, 0.014) + _clouds(rng, shape, 60, 0.012)
-    dirt = rng.uniform(0.0, 0.07) * edge
+    shade = shade.astype(np.float32) + 0.007 * rng.standard_normal(shape, np.float32)
+    dirt = np.float32(rng.uniform(0.0, 0.07)) * np.maximum(x**6, y**6)
     for _ in range(int(rng.integers(0, 9))):
-        dirt += _blot(rng, x, y, width / height)
-    sheet = shade[..., None] * (tone - dirt[..., None] * [230, 150, 90])
-    sheet += rng.normal(0, 1.6, (height, width, 1))
-    pixels = np.ascontiguousarray(np.clip(sheet, 0, 255).astype(np.uint8))
+        _blot(rng, dirt)
+    channels = (tone[k] * shade - stain * dirt for k, stain in enumerate((230.0, 150.0, 90.0)))
+    pixels = cv2.merge([cv2.convertScaleAbs(cv2.max(channel.astype(np.float32), 0.0)) for channel in channels])
     canvas = Canvas(pixels, scale)
     for _ in range(int(rng.integers(8, 30))):  # fibres
         at = rng.uniform([0, 0], canvas.size)
         hair = at + np.cumsum(rng.normal(0, 1.2, (5, 2)), axis=0)
-        shade_ = float(rng.uniform(0.86, 0.96))
-        canvas.line(hair, tuple(shade_ * tone[::-1]), 0.15)
+        canvas.line(hair, tuple(rng.uniform(0.86, 0.96) * tone[::-1]), 0.15)
     return pixels
 
 
@@ -60,14 +58,20 @@ def _clouds(rng: np.random.Generator, shape: Tuple[int, int], cells: int, streng
     return cv2.resize(coarse, shape[::-1], interpolation=cv2.INTER_CUBIC)
 
 
-def _blot(rng: np.random.Generator, x: np.ndarray, y: np.ndarray, aspect: float) -> np.ndarray:
-    """Foxing, or now and then the rim of dried water."""
-    cx, cy = rng.uniform(-1, 1, 2)
-    away = np.sqrt(((x - cx) * aspect) ** 2 + (y - cy) ** 2)
-    if rng.random() < 0.2:
-        radius = rng.uniform(0.12, 0.4)
-        return rng.uniform(0.03, 0.1) * np.exp(-(((away - radius) / 0.012) ** 2)) + 0.02 * (away < radius)
-    return rng.uniform(0.06, 0.35) * np.exp(-((away / rng.uniform(0.008, 0.05)) ** 2))
+def _blot(rng: np.random.Generator, dirt: np.ndarray) -> None:
+    """Adds foxing, or now and then the rim of dried water, to the dirt ``(H, W)``."""
+    height, width = dirt.shape
+    centre, water = rng.uniform([0, 0], [width, height]), rng.random() < 0.2
+    radius = rng.uniform(0.06, 0.2) * height if water else 0.0
+    rim = 0.006 * height if water else rng.uniform(0.004, 0.025) * height
+    strength = rng.uniform(0.03, 0.1) if water else rng.uniform(0.06, 0.35)
+    low = np.maximum(centre - radius - 3 * rim, 0).astype(int)
+    high = (centre + radius + 3 * rim).astype(int) + 1
+    part = dirt[low[1] : high[1], low[0] : high[0]]
+    x, y = (low[k] + np.arange(part.shape[1 - k], dtype=np.float32) - np.float32(centre[k]) for k in range(2))
+    away = np.sqrt(x**2 + y[:, None] ** 2)
+    part += np.float32(strength) * np.exp(-(((away - radius) / rim) ** 2))
+    part += np.float32(0.02) * (away < radius)
 
 
 def furnish(rng: np.random.Generator, canvas: Canvas) -> Furniture:
@@ -119,7 +123,8 @@ def _label(rng: np.random.Generator, canvas: Canvas, box: Box) -> None:
     hand = (44, 48, 92) if script else _INK
     name = f'{_words(rng, 3).capitalize()} {_words(rng, 3)} L.'
     canvas.text((left + 8, top + 20), name, 4.2, hand, script)
-    rows = [_PLACES[rng.integers(len(_PLACES))] + f', {rng.integers(20, 1900)} m', f'Leg. {_words(rng, 2).capitalize()}',
+    rows = [_PLACES[rng.integers(len(_PLACES))] + f', {rng.integers(20, 1900)} m',
+            f'Leg. {_words(rng, 2).capitalize()}',
             f'{rng.integers(1, 29)}.{rng.integers(4, 10)}.{rng.integers(1870, 2004)}', f'No. {rng.integers(10, 9999)}',
             f'Det. {_words(rng, 3).capitalize()}']  # fmt: skip
     for number, words in enumerate(rows[: int((height - 30) // 8) + 1]):
@@ -131,7 +136,8 @@ def _label(rng: np.random.Generator, canvas: Canvas, box: Box) -> None:
 def _slip(rng: np.random.Generator, canvas: Canvas, box: Box) -> None:
     _lay(canvas, box, (243, 240, 230))
     canvas.text((box[0] + 3, box[1] + 7), f'{_words(rng, 3).capitalize()} {_words(rng, 2)}', 2.6, _INK)
-    canvas.text((box[0] + 3, box[1] + 13.5), f'det. {_words(rng, 2).capitalize()} {rng.integers(1960, 2020)}', 2.2, _INK)
+    by = f'det. {_words(rng, 2).capitalize()} {rng.integers(1960, 2020)}'
+    canvas.text((box[0] + 3, box[1] + 13.5), by, 2.2, _INK)
 
 
 def _card(rng: np.random.Generator, canvas: Canvas) -> Box:
