@@ -13,6 +13,7 @@ from mmdet3d import registry as mmdet3d_registry
 from mmdet3d.registry import MODELS
 from mmdet3d.structures import Det3DDataSample, PointData
 from mmengine.structures import PixelData
+from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 import mmfusion_plugin  # noqa: F401  (registers what is tested)
@@ -130,6 +131,10 @@ def run_pixel_backbone(model: nn.Module) -> Tensor:
     return sum(out.square().sum() for out in model(torch.randn(2, 3, 32, 32)))
 
 
+def run_pixel_map(model: nn.Module) -> Tensor:
+    return model(torch.randn(2, 3, 32, 32)).square().sum()
+
+
 def neighbourhoods() -> Neighbourhoods:
     return Neighbourhoods.of_batch([torch.rand(30, 3)], [torch.rand(40, 3)], 6, 6)
 
@@ -161,6 +166,36 @@ def run_view_segmentor(model: nn.Module) -> Tensor:
     return sum(model(**model.data_preprocessor(data, training=True), mode='loss').values())
 
 
+def run_cloud_backbone(model: nn.Module) -> Tensor:
+    out = model([torch.rand(30, 6), torch.rand(20, 6)])
+    return sum(out.losses.values()) + out.pooled.square().sum() + sum(part.sum() for part in out.tokens)
+
+
+def run_attention(model: nn.Module) -> Tensor:
+    return (model(torch.randn(2, 8, 2, 3), [torch.randn(5, 6), torch.randn(4, 6)]) * torch.randn(2, 16)).sum()
+
+
+def photographs() -> list[DataSample]:
+    masks = torch.rand(2, 1, 32, 32) > 0.5
+    samples = [DataSample().set_gt_label(label) for label in range(2)]
+    for sample, mask in zip(samples, masks):
+        sample.gt_mask = mask
+    return samples
+
+
+def run_photograph_model(model: nn.Module) -> Tensor:
+    inputs = dict(img=torch.randn(2, 3, 32, 32), points=[torch.rand(30, 6), torch.rand(20, 6)])
+    return sum(model(inputs, photographs(), mode='loss').values())
+
+
+def run_mask_loss(model: nn.Module) -> Tensor:
+    logits = torch.randn(2, 1, 8, 8, requires_grad=True)
+    loss = sum(model(logits, torch.rand(2, 1, 8, 8) > 0.5).values())
+    (gradient,) = torch.autograd.grad(loss, logits, retain_graph=True)
+    assert gradient.isfinite().all() and gradient.abs().sum() > 0
+    return loss
+
+
 SEGMENTOR = dict(type='PointVoxelSegmentor', backbone=ENCODER, decode_head=HEAD)
 SIZES = dict(channels=8, num_levels=2, num_classes=CLASSES, hidden=6, ignore_index=CLASSES)
 IMAGE = dict(type='ResNetFCN', depth=18, base_channels=4, channels=8)
@@ -177,6 +212,14 @@ CONTEXTUAL = dict(type='ContextualSimilarity', num_neighbours=6, channels=5, ori
 MVP = dict(POINT_SET, type='MVPNet', image_backbone=UNET, aggregation=AGGREGATION, freeze_image=False)
 SAF = dict(MVP, type='SAFNet', geometric=dict(type='GeometricSimilarity'), contextual=CONTEXTUAL, num_neighbours=6,
            fusion=dict(type='SimilarityFusion'), auxiliary_head=dict(type='PointMLPHead', channels=(7,)))
+NARROW = dict(local_channels=(4, 5), global_channels=(6, 7), transform_channels=(5, 6), transform_hidden=(5,))
+CLOUD = dict(type='PointNet', in_channels=3, **NARROW)
+CLOUD2 = dict(type='PointNet2Cls', in_channels=3, sa_channels=((6,), (8,)), num_centroids=(16, 8), radii=(0.4, 0.8),
+              max_neighbours=(6, 5), global_channels=(9, 7))
+TRUNK = dict(type='ResNet', depth=18, stem_channels=8, base_channels=8)
+SIM = dict(type='SIMNet', image_backbone=TRUNK, point_backbone=CLOUD, head=dict(num_classes=CLASSES),
+           fusion=dict(channels=8, num_heads=2))
+MASKS = dict(type='UNetSegmentor', backbone=dict(type='UNet', base_channels=4))
 MODELS_RUN: dict[str, tuple[dict, Callable[[nn.Module], Tensor]]] = {
     'SPVEncoder': (ENCODER, run_encoder),
     'PointSegHead': (dict(HEAD, in_channels=8, num_levels=2), run_head),
@@ -202,6 +245,14 @@ MODELS_RUN: dict[str, tuple[dict, Callable[[nn.Module], Tensor]]] = {
     'SAFNet': (SAF, run_view_segmentor),
     'ViewSegmentor': (dict(type='ViewSegmentor', image_backbone=UNET, ignore_index=CLASSES), run_view_segmentor),
     'PointVoteTTAModel': (dict(type='PointVoteTTAModel', module=dict(SEGMENTOR, _scope_='mmdet3d')), run_votes),
+    'PointNet': (CLOUD, run_cloud_backbone),
+    'PointNet2Cls': (CLOUD2, run_cloud_backbone),
+    'CrossModalAttention': (dict(type='CrossModalAttention', image_channels=8, point_channels=6, channels=8,
+                                 num_heads=2), run_attention),
+    'SIMNet': (SIM, run_photograph_model),
+    'UNet': (dict(MASKS['backbone'], in_channels=3), run_pixel_map),
+    'UNetSegmentor': (MASKS, run_photograph_model),
+    'MaskLoss': (dict(type='MaskLoss'), run_mask_loss),
     'RowBatchNorm1d': (dict(type='RowBatchNorm1d', num_features=3), run_norm),
     'FusionDataPreprocessor': (dict(type='FusionDataPreprocessor'), run_preprocessor),
 }
@@ -210,12 +261,17 @@ OTHERS: dict[str, dict[str, dict]] = {
         'CutIntoChunks': {},
         'DamageViews': {},
         'FindNeighbours': {},
+        'LoadDepthMap': {},
+        'LoadImageAndMask': {},
         'LoadScan': {},
         'LoadViews': {},
+        'PackImageInputs': {},
+        'PixelToPoint': {},
         'RandomChunk': {},
         'RandomCropImages': dict(size=(32, 16)),
         'SamplePoints': {},
         'SelectViews': {},
+        'TransformImageAndMask': dict(transforms=[]),
         'UnprojectViews': {},
         'LoadLidarSweep': {}, 'LoadLidarSeg': {}, 'LoadCameraImages': {}, 'LoadBoxes2D': {}, 'MatchPointsToPixels': {},
         'ResizeImages': dict(size=(400, 240)), 'RandomFlipImages': {}, 'JitterImageColours': {}, 'DropPoints': {},
@@ -224,7 +280,7 @@ OTHERS: dict[str, dict[str, dict]] = {
     },
     'HOOKS': {'NanGuardHook': {}, 'ReproducibleHook': {}, 'SafeCheckpointHook': {},
               'SegmentationPicturesHook': dict(out_dir='pictures')},
-    'METRICS': {'LidarSegMetric': {}, 'ScanNetSegMetric': {}, 'ViewSegMetric': {}},
+    'METRICS': {'LidarSegMetric': {}, 'MaskMetric': {}, 'ScanNetSegMetric': {}, 'ViewSegMetric': {}},
     'OPTIM_WRAPPERS': {'BFloat16OptimWrapper': dict(optimizer=torch.optim.SGD([nn.Parameter(torch.ones(1))], lr=0.1))},
     # Reads an info file when it is built: tests/test_datasets and tests/test_configs build it on generated data.
     'DATASETS': {

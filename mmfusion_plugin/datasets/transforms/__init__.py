@@ -1,11 +1,16 @@
-"""Transforms of sweeps, scans, images and their match, registered in MMDetection3D's ``TRANSFORMS``."""
+"""Transforms of sweeps, scans, images, masks and their match, registered in MMDetection3D's ``TRANSFORMS``."""
 
 from .boxes import LoadBoxes2D
 from .damage_views import DamageViews
+from .depth_maps import LoadDepthMap
 from .images import JitterImageColours, RandomCropImages, RandomFlipImages, ResizeImages
 from .loading import LoadCameraImages, LoadLidarSeg, LoadLidarSweep
+from .masks import LoadImageAndMask
 from .matching import MatchPointsToPixels
+from .moving_masks import TransformImageAndMask
 from .packing import PackFusionInputs
+from .packing_images import PackImageInputs
+from .pixel_to_point import PixelToPoint
 from .points import DropPoints, PointsInVolume, RandomSweepTransform, VoteRotTrans
 from .scan_chunks import CutIntoChunks, RandomChunk, SamplePoints
 from .scan_loading import LoadScan
@@ -20,12 +25,16 @@ __all__ = [
     'JitterImageColours',
     'LoadBoxes2D',
     'LoadCameraImages',
+    'LoadDepthMap',
+    'LoadImageAndMask',
     'LoadLidarSeg',
     'LoadLidarSweep',
     'LoadScan',
     'LoadViews',
     'MatchPointsToPixels',
     'PackFusionInputs',
+    'PackImageInputs',
+    'PixelToPoint',
     'PointsInVolume',
     'RandomChunk',
     'RandomCropImages',
@@ -34,6 +43,7 @@ __all__ = [
     'ResizeImages',
     'SamplePoints',
     'SelectViews',
+    'TransformImageAndMask',
     'UnprojectViews',
     'VoteRotTrans',
 ]

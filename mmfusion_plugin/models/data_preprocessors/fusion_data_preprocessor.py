@@ -9,6 +9,8 @@ from mmdet3d.registry import MODELS
 from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
+_LAYOUTS = {'imgs': '(V, 3, H, W)', 'img': '(3, H, W)'}
+
 
 @MODELS.register_module()
 class FusionDataPreprocessor(BaseDataPreprocessor):
@@ -43,31 +45,34 @@ class FusionDataPreprocessor(BaseDataPreprocessor):
 
         Args:
             data: ``inputs`` with ``points`` (list of (N_i, C)) and, where images were loaded, ``imgs`` (list of
-                (V, 3, H, W) of equal size) and ``pixels`` (list of (N_i, V, 2)); ``data_samples``. A list of such
-                dictionaries is a batch of test-time augmentations.
+                (V, 3, H, W) of equal size) and ``pixels`` (list of (N_i, V, 2)), or ``img`` of samples with one image
+                (list of (3, H, W) of equal size); ``data_samples``. A list of such dictionaries is a batch of test-time
+                augmentations.
             training: Unused; training and testing are prepared alike.
 
         Returns:
-            The same with everything on the device and ``imgs`` (B, V, 3, H, W) float32.
+            The same with everything on the device and ``imgs`` (B, V, 3, H, W) or ``img`` (B, 3, H, W) float32.
         """
         if isinstance(data, list):
             return [self.forward(view, training) for view in data]
         data = self.cast_data(data)
         inputs = dict(data['inputs'])
-        if 'imgs' in inputs:
-            inputs['imgs'] = self._images(inputs['imgs'])
+        for key, layout in _LAYOUTS.items():
+            if key in inputs:
+                inputs[key] = self._images(inputs[key], layout)
         return {'inputs': inputs, 'data_samples': data.get('data_samples')}
 
-    def _images(self, images: Union[Tensor, List[Tensor]]) -> Tensor:
-        """(B, V, 3, H, W) float32, normalised."""
+    def _images(self, images: Union[Tensor, List[Tensor]], layout: str) -> Tensor:
+        """(B, V, 3, H, W) or (B, 3, H, W) float32, normalised."""
         sizes = {tuple(image.shape) for image in images}
-        if len(sizes) != 1 or len(next(iter(sizes))) != 4:
+        if len(sizes) != 1 or len(next(iter(sizes))) != layout.count(',') + 1:
+            views = ' and load the same number of views' if 'V' in layout else ''
             raise ValueError(
-                f'images of a batch must share one shape (V, 3, H, W), got {sorted(sizes)}: resize them to one size '
-                'and load the same number of views in the pipeline'
+                f'images of a batch must share one shape {layout}, got {sorted(sizes)}: resize them to one size{views} '
+                'in the pipeline'
             )
         batch = images if isinstance(images, Tensor) else torch.stack(list(images))
         if self.bgr_to_rgb:
-            batch = batch.flip(2)
+            batch = batch.flip(-3)
         batch = batch.float()
         return (batch - self.mean) / self.std if self.normalise else batch

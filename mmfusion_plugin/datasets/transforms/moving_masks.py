@@ -1,0 +1,76 @@
+"""Moving an image and the maps of its pixels alike."""
+
+from __future__ import annotations
+
+import random
+from typing import Callable, Optional, Sequence, Union
+
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform, Compose
+from mmdet3d.registry import TRANSFORMS
+
+MAPS = ('mask', 'depth_map')
+"""What belongs to the pixels of ``img``, ``(H, W)``."""
+
+
+@TRANSFORMS.register_module()
+class TransformImageAndMask(BaseTransform):
+    """Run geometric transforms of any library that knows only ``img``, and move ``mask`` and ``depth_map`` alike.
+
+    The transforms run on the image and, from the same state of all random generators, on the maps in its place. A mask
+    moves with the transforms' own interpolation and is foreground again where more than half of a pixel is, so that its
+    outline keeps its place; what they fill in at borders is background. Depths are interpolated as colours are.
+
+    Args:
+        transforms: For example ``[dict(type='mmpretrain.RandomResizedCrop', scale=224), dict(type='RandomFlip',
+            prob=0.5)]``: resizing, cropping, padding, flipping, turning. What changes colours belongs outside.
+    """
+
+    def __init__(self, transforms: Sequence[Union[dict, Callable]]) -> None:
+        self.transforms = Compose(transforms)
+
+    def transform(self, results: dict) -> Optional[dict]:
+        """Change ``img``, what the transforms say of it, and the maps.
+
+        Raises:
+            ValueError: Image and map have other sizes, before or after.
+        """
+        maps = {key: results[key] for key in MAPS if key in results}
+        for key, values in maps.items():
+            _check_size(key, values.shape, results['img'].shape, 'before transforms')
+        state = _random_state()
+        out = self.transforms(results)
+        if out is None:
+            return None
+        after = _random_state()
+        for key, values in maps.items():
+            out[key] = self._move_mask(values, state) if key == 'mask' else self._move(values, state)
+            _check_size(key, out[key].shape, out['img'].shape, 'after them: they must depend on sizes and chance alone')
+        _set_random_state(after)
+        return out
+
+    def _move_mask(self, mask: np.ndarray, state: tuple) -> np.ndarray:
+        solid = (mask != 0) * np.uint8(255)
+        # Filled borders are equal in both, whatever they are filled with.
+        return (self._move(solid, state) > self._move(255 - solid, state)).astype(np.uint8)
+
+    def _move(self, values: np.ndarray, state: tuple) -> np.ndarray:
+        _set_random_state(state)
+        image = np.broadcast_to(values[..., None], (*values.shape, 3))  # transforms may count on three channels
+        return self.transforms(dict(img=image, img_shape=values.shape, ori_shape=values.shape))['img'][..., 0]
+
+
+def _random_state() -> tuple:
+    return random.getstate(), np.random.get_state(), torch.get_rng_state()
+
+
+def _set_random_state(state: tuple) -> None:
+    random.setstate(state[0])
+    np.random.set_state(state[1])
+    torch.set_rng_state(state[2])
+
+
+def _check_size(key: str, shape: tuple[int, ...], image_shape: tuple[int, ...], when: str) -> None:
+    if shape[:2] != image_shape[:2]:
+        raise ValueError(f'{key} is {shape[:2]} and img {image_shape[:2]} {when}')
