@@ -1,9 +1,17 @@
 """Metrics, and the writers and checkers of leaderboard submissions."""
 
 from .lidar_seg_metric import LidarSegMetric
+from .mask_metric import MaskMetric
 from .nuscenes_submission import NuScenesSubmissionWriter
 from .scannet_seg_metric import ScanNetSegMetric
 from .scannet_submission import ScanNetSubmissionWriter
 from .view_seg_metric import ViewSegMetric
 
-__all__ = ['LidarSegMetric', 'NuScenesSubmissionWriter', 'ScanNetSegMetric', 'ScanNetSubmissionWriter', 'ViewSegMetric']
+__all__ = [
+    'LidarSegMetric',
+    'MaskMetric',
+    'NuScenesSubmissionWriter',
+    'ScanNetSegMetric',
+    'ScanNetSubmissionWriter',
+    'ViewSegMetric',
+]

@@ -7,6 +7,7 @@ from .point_voxel import PointVoxelSegmentor
 from .safnet import SAFNet
 from .two_d_data import TwoDDATA
 from .two_d_pass import TwoDPASS
+from .unet_segmentor import UNetSegmentor
 from .view_segmentor import ViewSegmentor
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     'SAFNet',
     'TwoDDATA',
     'TwoDPASS',
+    'UNetSegmentor',
     'ViewSegmentor',
 ]
