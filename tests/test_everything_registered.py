@@ -258,6 +258,7 @@ MODELS_RUN: dict[str, tuple[dict, Callable[[nn.Module], Tensor]]] = {
 }
 OTHERS: dict[str, dict[str, dict]] = {
     'TRANSFORMS': {
+        'CropToMask': {},
         'CutIntoChunks': {},
         'DamageViews': {},
         'FindNeighbours': {},
@@ -284,6 +285,11 @@ OTHERS: dict[str, dict[str, dict]] = {
     'OPTIM_WRAPPERS': {'BFloat16OptimWrapper': dict(optimizer=torch.optim.SGD([nn.Parameter(torch.ones(1))], lr=0.1))},
     # Reads an info file when it is built: tests/test_datasets and tests/test_configs build it on generated data.
     'DATASETS': {
+        'MaskedCUB': dict(data_root='', lazy_init=True),
+        'MaskedFlowers102': dict(data_root='', lazy_init=True),
+        'MaskedImageDataset': dict(lazy_init=True),
+        'MaskedOxfordPets': dict(data_root='', lazy_init=True),
+        'MaskedVOC': dict(data_root='', lazy_init=True),
         'NuScenesLidarSegDataset': dict(lazy_init=True),
         'ScanNetRGBDDataset': dict(lazy_init=True),
         'ScanNetViewDataset': dict(lazy_init=True),

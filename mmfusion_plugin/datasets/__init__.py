@@ -3,6 +3,9 @@
 from . import transforms  # noqa: F401  (registration is its side effect)
 from .damage import CorruptDataError, TooManyCorruptSamples
 from .info_files import load_info_file
+from .masked_image_dataset import MaskedImageDataset
+from .masked_public_datasets import MaskedCUB, MaskedFlowers102, MaskedOxfordPets
+from .masked_voc_dataset import MaskedVOC
 from .nuscenes_lidarseg_dataset import NuScenesLidarSegDataset
 from .safe_pickle import UnsafePickleError
 from .scannet_rgbd_dataset import ScanNetRGBDDataset
@@ -12,6 +15,11 @@ from .wrapped import innermost_dataset_cfgs
 
 __all__ = [
     'CorruptDataError',
+    'MaskedCUB',
+    'MaskedFlowers102',
+    'MaskedImageDataset',
+    'MaskedOxfordPets',
+    'MaskedVOC',
     'NuScenesLidarSegDataset',
     'ScanNetRGBDDataset',
     'ScanNetViewDataset',

@@ -5,6 +5,7 @@ from .damage_views import DamageViews
 from .depth_maps import LoadDepthMap
 from .images import JitterImageColours, RandomCropImages, RandomFlipImages, ResizeImages
 from .loading import LoadCameraImages, LoadLidarSeg, LoadLidarSweep
+from .mask_crop import CropToMask
 from .masks import LoadImageAndMask
 from .matching import MatchPointsToPixels
 from .moving_masks import TransformImageAndMask
@@ -18,6 +19,7 @@ from .scan_neighbours import FindNeighbours
 from .scan_views import LoadViews, SelectViews, UnprojectViews
 
 __all__ = [
+    'CropToMask',
     'CutIntoChunks',
     'DamageViews',
     'DropPoints',
