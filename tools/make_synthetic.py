@@ -8,6 +8,8 @@ import os
 import sys
 from pathlib import Path
 
+from synthetic_worlds import herbarium
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 EXAMPLES = """examples:
@@ -20,6 +22,7 @@ EXAMPLES = """examples:
   # the same rooms with few views, poses that are 10 cm off at the end of the walk, and small pictures
   python tools/make_synthetic.py scannet --out data/scannet_few --scenes 10 --frames 8 --misalign 0.1 \\
       --color-size 640 480
+  python tools/make_synthetic.py herbarium --out data/herbarium --sheets 1000 --seed 0
 
 An interrupted run goes on where it stopped when the same command is given again.
 """
@@ -49,6 +52,7 @@ def parse_args() -> argparse.Namespace:
     nuscenes.add_argument('--workers', type=int, default=os.cpu_count(), help='processes (default: all cores)')
     nuscenes.add_argument('--masks', action='store_true', help='write <version>/instance_masks.json (COCO) as well')
     _add_scannet(datasets)
+    herbarium.add(datasets)
     return parser.parse_args()
 
 
@@ -81,7 +85,7 @@ def main() -> None:
     """Runs the chosen generator."""
     args = parse_args()
     try:
-        print({'nuscenes': _nuscenes, 'scannet': _scannet}[args.dataset](args))
+        print({'nuscenes': _nuscenes, 'scannet': _scannet, 'herbarium': herbarium.run}[args.dataset](args))
     except (ValueError, FileExistsError, RuntimeError) as error:
         sys.exit(f'make_synthetic: {error}')
 
