@@ -12,8 +12,7 @@ import torch
 from mmdet3d import registry as mmdet3d_registry
 from mmdet3d.registry import MODELS
 from mmdet3d.structures import Det3DDataSample, PointData
-from mmengine.structures import PixelData
-from mmpretrain.structures import DataSample
+from mmengine.structures import BaseDataElement, PixelData
 from torch import Tensor, nn
 
 import mmfusion_plugin  # noqa: F401  (registers what is tested)
@@ -175,12 +174,9 @@ def run_attention(model: nn.Module) -> Tensor:
     return (model(torch.randn(2, 8, 2, 3), [torch.randn(5, 6), torch.randn(4, 6)]) * torch.randn(2, 16)).sum()
 
 
-def photographs() -> list[DataSample]:
+def photographs() -> list[BaseDataElement]:
     masks = torch.rand(2, 1, 32, 32) > 0.5
-    samples = [DataSample().set_gt_label(label) for label in range(2)]
-    for sample, mask in zip(samples, masks):
-        sample.gt_mask = mask
-    return samples
+    return [BaseDataElement(gt_label=torch.tensor([label]), gt_mask=mask) for label, mask in enumerate(masks)]
 
 
 def run_photograph_model(model: nn.Module) -> Tensor:
@@ -279,7 +275,7 @@ OTHERS: dict[str, dict[str, dict]] = {
         'RandomSweepTransform': {}, 'VoteRotTrans': dict(vote=0), 'PackFusionInputs': {},
         'PointsInVolume': dict(lower=[-50, -50, -4], upper=[50, 50, 3]),
     },
-    'HOOKS': {'NanGuardHook': {}, 'ReproducibleHook': {}, 'SafeCheckpointHook': {},
+    'HOOKS': {'LoaderGuardHook': {}, 'NanGuardHook': {}, 'ReproducibleHook': {}, 'SafeCheckpointHook': {},
               'SegmentationPicturesHook': dict(out_dir='pictures')},
     'METRICS': {'LidarSegMetric': {}, 'MaskMetric': {}, 'ScanNetSegMetric': {}, 'ViewSegMetric': {}},
     'OPTIM_WRAPPERS': {'BFloat16OptimWrapper': dict(optimizer=torch.optim.SGD([nn.Parameter(torch.ones(1))], lr=0.1))},
