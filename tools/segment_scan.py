@@ -47,6 +47,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--name', default='scan', help='of the scan, in file names (default: %(default)s)')
     parser.add_argument('--similarity', action='store_true', help="also draw SAFNet's similarities per point")
     parser.add_argument('--up', default='+z', metavar='AXIS', help='+x, -x, +y, -y, +z or -z (default: %(default)s)')
+    parser.add_argument('--by-order', action='store_true', help='match files by order where their numbers differ')
     parser.add_argument('--depth-shift', type=float, default=1000.0, help='depth units a metre (default: %(default)g)')
     parser.add_argument('--max-depth', type=float, default=4.0,
                         help='metres beyond which pixels give no point (default: %(default)g)')
@@ -78,7 +79,7 @@ def main() -> int:
     try:
         options = ScanOptions(tuple(args.image_size), args.frame_skip)
         recording = open_recording(
-            args.color, args.depth, args.poses, intrinsics_of(args.intrinsics), args.depth_shift, args.up
+            args.color, args.depth, args.poses, intrinsics_of(args.intrinsics), args.depth_shift, args.up, args.by_order
         )
         segment_scan(
             args.config, args.checkpoint, recording, args.out, args.name, args.mesh, options, args.voxel,

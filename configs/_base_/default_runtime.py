@@ -16,6 +16,7 @@ default_hooks = dict(
     checkpoint=dict(type='SafeCheckpointHook', interval=1, max_keep_ckpts=3, save_best='miou', rule='greater'),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     reproducible=dict(type='ReproducibleHook'),
+    loader_guard=dict(type='LoaderGuardHook'),
     nan_guard=dict(type='NanGuardHook', action='stop'),
     visualization=dict(type='SegmentationPicturesHook'),  # draws when tools/test.py is given --show-dir
 )

@@ -19,6 +19,10 @@ steps = dict(
 train_pipeline = [dict(step, **steps.get(step['type'], {})) for step in _base_.train_pipeline]
 test_steps = dict(SelectViews=dict(num_views=test_views))
 test_pipeline = [dict(step, **test_steps.get(step['type'], {})) for step in _base_.test_pipeline]
+tta_pipeline = [
+    test_pipeline[0],
+    dict(type='TestTimeAug', transforms=[_base_.votes, *[[step] for step in test_pipeline[1:]]]),
+]
 train_dataloader = dict(
     sampler=dict(type='InfiniteSampler', shuffle=True), dataset=dict(pipeline=train_pipeline)
 )

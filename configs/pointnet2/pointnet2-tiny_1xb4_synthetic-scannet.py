@@ -29,6 +29,10 @@ model = dict(
 steps = dict(SamplePoints=dict(num_points=num_points), CutIntoChunks=dict(stride=stride, min_points=min_points))
 train_pipeline = [dict(step, **steps.get(step['type'], {})) for step in _base_.train_pipeline]
 test_pipeline = [dict(step, **steps.get(step['type'], {})) for step in _base_.test_pipeline]
+tta_pipeline = [
+    test_pipeline[0],
+    dict(type='TestTimeAug', transforms=[_base_.votes, *[[step] for step in test_pipeline[1:]]]),
+]
 train_dataloader = dict(
     batch_size=batch_size,
     num_workers=1,

@@ -42,6 +42,10 @@ steps = dict(
 )
 train_pipeline = [dict(step, **steps.get(step['type'], {})) for step in _base_.train_pipeline]
 test_pipeline = [dict(step, **steps.get(step['type'], {})) for step in _base_.test_pipeline]
+tta_pipeline = [
+    test_pipeline[0],
+    dict(type='TestTimeAug', transforms=[_base_.votes, *[[step] for step in test_pipeline[1:]]]),
+]
 train_dataloader = dict(
     batch_size=batch_size,
     num_workers=1,

@@ -1,4 +1,5 @@
-# SAFNet as its published code has it, where that differs from the paper and can be known (projects/SAFNet/README.md).
+# The model of SAFNet's published code where it differs from the paper's and is known (projects/SAFNet/README.md), with
+# the paper's schedule. In the code the unprojected loss is a mean over all points, here over those with a pixel nearby.
 _base_ = './safnet_1xb32-150e_scannet-3views.py'
 
 model = dict(

@@ -1,4 +1,4 @@
-# The image network as SAFNet's paper trains it (IV-B-2): 50,000 iterations of 84 frames, cropped and mirrored at random.
+# The image network as SAFNet's paper trains it (IV-B-2): 50,000 iterations of 84 frames, cropped and mirrored.
 # The paper gives neither the size of the crops nor when the learning rate falls: both are ours.
 _base_ = './unet-resnet34_1xb32-80k_scannet.py'
 

@@ -55,7 +55,7 @@ class ScanInferencer:
         palette: RGB 0..255 per class.
 
     Raises:
-        ValueError: There is no checkpoint, or the config reads another dataset.
+        ValueError: There is no checkpoint, it is of another model, or the config reads another dataset.
     """
 
     def __init__(
@@ -75,7 +75,10 @@ class ScanInferencer:
         self.device = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
         model = MODELS.build(cfg.model)
         install_safe_checkpoint_loading()
-        load_checkpoint(model, str(checkpoint), map_location='cpu', strict=True)
+        try:
+            load_checkpoint(model, str(checkpoint), map_location='cpu', strict=True)
+        except RuntimeError as error:
+            raise ValueError(f'{checkpoint} does not fit the config: {error}') from error
         self.model = revert_sync_batchnorm(model).to(self.device).eval()
         self.classes = tuple(self._dataset_cfg.get('metainfo', {}).get('classes', CLASSES))
         self.palette = [PALETTE[CLASSES.index(name)] for name in self.classes]

@@ -113,6 +113,7 @@ def open_recording(
     intrinsics: Union[Path, Sequence[float]],
     depth_shift: float = 1000.0,
     up: str = '+z',
+    by_order: bool = False,
 ) -> Recording:
     """Find out which files belong together; the headers of all images are read, no image is.
 
@@ -124,6 +125,7 @@ def open_recording(
         depth_shift: Units of the depth images per metre.
         up: Axis of the poses' world that points up, one of :data:`UPS`; the world is turned so that it is +z, as in
             ScanNet. A camera's own axes (right, down, forward) at the first frame have '-y' up.
+        by_order: Match files of different numbers by their order.
 
     Raises:
         FileNotFoundError: Something is missing.
@@ -135,7 +137,7 @@ def open_recording(
         raise ValueError(f'depth_shift must be a positive number of units per metre, got {depth_shift}')
     images = [[(number_of(path), path) for path in list_images(folder)] for folder in (color, depth)]
     matched = _match({f'colour images in {color}': images[0], f'depth images in {depth}': images[1],
-                      f'poses in {poses}': read_poses(poses)})
+                      f'poses in {poses}': read_poses(poses)}, by_order)
     color_size, depth_size = (_common_size([paths[kind] for _, paths in matched]) for kind in range(2))
     if abs(color_size[0] * depth_size[1] / (color_size[1] * depth_size[0]) - 1) > _ASPECT:
         raise ValueError(
@@ -164,8 +166,12 @@ def upright(up: str) -> np.ndarray:
     return rows * np.array([[1.0], [sign], [sign]])
 
 
-def _match(kinds: dict[str, list[tuple[Optional[int], Item]]]) -> list[tuple[int, list[Item]]]:
-    """Rows of one item of each kind: by number where all have the same ones, otherwise by order."""
+def _match(kinds: dict[str, list[tuple[Optional[int], Item]]], by_order: bool) -> list[tuple[int, list[Item]]]:
+    """Rows of one item of each kind: by number where all have the same ones, by order where some have none.
+
+    Raises:
+        ValueError: There are not as many of each, or their numbers differ and the order is not to be relied on.
+    """
     tables = [dict(items) for items in kinds.values()]
     if all(set(table) == set(tables[0]) and len(table) == len(items) for table, items in zip(tables, kinds.values())) \
             and None not in tables[0]:
@@ -177,7 +183,11 @@ def _match(kinds: dict[str, list[tuple[Optional[int], Item]]]) -> list[tuple[int
         lacking = [f'{name}: {len(items)}' + _lacks(every - numbers)
                    for (name, items), numbers in zip(kinds.items(), numbered)]
         raise ValueError('each frame needs a colour image, a depth image and a pose; there are ' + '; '.join(lacking))
-    print('Numbers of images and poses differ: matched in their order')
+    numbered = all(None not in table and len(table) == len(items) for table, items in zip(tables, kinds.values()))
+    if numbered and not by_order:
+        ranges = '; '.join(f'{name}: {min(table)} to {max(table)}' for name, table in zip(kinds, tables))
+        raise ValueError(f'images and poses have different numbers ({ranges}): rename them, or pass --by-order')
+    print('Images and poses are matched in their order')
     return [(place, [item for _, item in items]) for place, items in enumerate(zip(*kinds.values()))]
 
 

@@ -82,7 +82,10 @@ def read_mesh_labels(segments: Path, aggregation: Path, table: LabelTable, num_v
         )
     groups: dict[str, list[int]] = {}
     for group in _load(aggregation, 'segGroups'):
-        groups.setdefault(group['label'], []).extend(group['segments'])
+        parts = group.get('segments') if isinstance(group, dict) else None
+        if not isinstance(parts, list) or not isinstance(group.get('label'), str):
+            raise ValueError(f'{aggregation}: {str(group)[:80]} is no group of segments and label: download it again')
+        groups.setdefault(group['label'], []).extend(parts)
     unknown = [name for name in groups if name not in table.by_name]
     if unknown:
         raise ValueError(f'{aggregation}: label {unknown[0]!r} is not in {table.path}: download the current table')

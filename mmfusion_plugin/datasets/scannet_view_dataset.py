@@ -26,10 +26,14 @@ class ScanNetViewDataset(ScanNetRGBDDataset):
         super().__init__(*args, **kwargs)
 
     def load_data_list(self) -> list[dict]:
-        """Entries of the frames; each describes its frame alone, so that they stay small."""
-        return [self._frame(scan, position) for scan in super().load_data_list()
+        """Scan and position of each frame: two numbers, as ScanNet has 2.5 million."""
+        self._scans = super().load_data_list()
+        return [{'scan': number, 'position': position} for number, scan in enumerate(self._scans)
                 for position in range(0, len(scan['rgbd']['frames']), self.every)]
 
-    def _frame(self, scan: dict, position: int) -> dict:
+    def get_data_info(self, idx: int) -> dict:
+        """Entry of a frame as the pipeline receives it, of its scan with this frame alone."""
+        data = super().get_data_info(idx)
+        scan, position = self._scans[data.pop('scan')], data.pop('position')
         rgbd = {**scan['rgbd'], 'frames': [scan['rgbd']['frames'][position]]}
-        return {'sample_idx': scan['sample_idx'], 'scan_id': scan['scan_id'], 'rgbd': rgbd, 'views': [0]}
+        return {**data, 'scan_id': scan['scan_id'], 'rgbd': rgbd, 'views': [0]}

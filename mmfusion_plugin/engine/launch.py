@@ -188,14 +188,16 @@ def enable_visualization(cfg: Config, args: argparse.Namespace) -> None:
     """Switch on the config's visualization hook as the flags ask; for segmentation that hook is ours.
 
     Raises:
-        ValueError: Without ``--task``, with ``--show`` for segmentation, or when the config has no such hook.
+        ValueError: Without ``--task`` where the config's hook does not tell it, with ``--show`` for segmentation, or
+            when the config has no such hook.
     """
-    if args.task is None:
-        raise ValueError(f'--show and --show-dir need --task, one of {", ".join(VISUALIZATION_TASKS)}')
     hook = cfg.get('default_hooks', {}).get('visualization')
-    if args.task in SEGMENTATION_TASKS:
+    ours = hook is not None and hook.type == 'SegmentationPicturesHook'
+    if args.task is None and not ours:
+        raise ValueError(f'--show and --show-dir need --task, one of {", ".join(VISUALIZATION_TASKS)}')
+    if args.task in SEGMENTATION_TASKS or args.task is None:
         if args.show:
-            raise ValueError(f'--show: no window is opened for {args.task}; write pictures with --show-dir instead')
+            raise ValueError('--show: no window is opened for segmentation; write pictures with --show-dir instead')
         if hook is None or hook.type != 'SegmentationPicturesHook':
             hook = ConfigDict(type='SegmentationPicturesHook')
         hook.out_dir = args.show_dir

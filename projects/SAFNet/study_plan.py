@@ -24,8 +24,8 @@ GROUPS = {'colour': COLOUR, 'other': OTHERS}
 VIEWS = 'views'  # the image network alone; its weights are the beginning of all that have images
 ABLATION = ('baseline', 'gsm-fs', 'gsm-bs', 'gsm', 'csm', 'aux', 'unp')  # rows of the paper's table; safnet is its last
 SYSTEMS = ('pointnet2', 'mvpnet', 'safnet')
-VARIANTS = (VIEWS, 'pointnet2', 'mvpnet', *ABLATION, 'safnet')
-WITHOUT_IMAGES = ('pointnet2',)
+VARIANTS = (VIEWS, 'pointnet2', 'pointnet2-rgb', 'mvpnet', *ABLATION, 'safnet')
+WITHOUT_IMAGES = ('pointnet2', 'pointnet2-rgb')
 REFERENCE = 'mvpnet'  # what the others are compared with
 
 
@@ -105,8 +105,11 @@ def load_config(path: str) -> Config:
 
 def trainings(views: Training, points: Training, mvpnet: Training, safnet: Training, rows: str) -> dict[str, Training]:
     """Of all variants, in the order of :data:`VARIANTS`; ``rows`` names the ablation's configs, ``{}`` is the row."""
+    coloured = replace(points, config=points.config.replace('.py', '-rgb.py'))
     ablation = {name: replace(safnet, config=f'projects/SAFNet/configs/{rows.format(name)}.py') for name in ABLATION}
-    return {VIEWS: views, 'pointnet2': points, 'mvpnet': mvpnet, **ablation, 'safnet': safnet}
+    return {
+        VIEWS: views, 'pointnet2': points, 'pointnet2-rgb': coloured, 'mvpnet': mvpnet, **ablation, 'safnet': safnet,
+    }  # fmt: skip
 
 
 def milestones(*iterations: int) -> str:
@@ -114,6 +117,8 @@ def milestones(*iterations: int) -> str:
     return f'param_scheduler.0.milestones=[{",".join(map(str, iterations))}]'
 
 
+# MVPNet's config tests with five; here all systems do with as many as they train with.
+THREE_VIEWS = tuple(f'{split}_dataloader.dataset.pipeline.2.num_views=3' for split in ('val', 'test'))
 STEPS = 'param_scheduler.0.step_size=320'  # of 1,200 epochs, as 40 of 150
 SIZES = {
     'cpu': Size(
@@ -148,7 +153,7 @@ SIZES = {
         trainings=trainings(
             Training('configs/unet_resnet34/unet-resnet34_1xb32-80k_scannet.py', 12000, (milestones(9000, 10500),)),
             Training('configs/pointnet2/pointnet2-ssg_1xb32-150e_scannet.py', 1200, (STEPS,)),
-            Training('configs/mvpnet/mvpnet_1xb32-40k_scannet.py', 6000, (milestones(3600, 4800),)),
+            Training('configs/mvpnet/mvpnet_1xb32-40k_scannet.py', 6000, (milestones(3600, 4800), *THREE_VIEWS)),
             Training('configs/safnet/safnet_1xb32-150e_scannet-3views.py', 1200, (STEPS,)),
             rows='safnet_{}_scannet-3views',
         ),

@@ -118,3 +118,9 @@ def test_alignment(tmp_path):
         path.write_text(f'axisAlignment = {wrong}\n')
         with pytest.raises(ValueError, match='scan.txt: axisAlignment'):
             read_axis_alignment(path)
+
+
+@pytest.mark.parametrize('group', ['chair', {'label': 'wall'}, {'segments': [1]}, {'label': 3, 'segments': [1]}])
+def test_damaged_groups_name_their_file(files, group):
+    with pytest.raises(ValueError, match='agg.json.*no group'):
+        mesh_labels(files, [1, 2], [group])

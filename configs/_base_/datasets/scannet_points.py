@@ -31,8 +31,8 @@ cut = dict(type='CutIntoChunks', size=size, stride=stride, margin=margin, min_po
 test_pipeline = [dict(type='LoadScan', use_color=use_color), cut, dict(type='PackFusionInputs')]
 votes = [dict(type='VoteRotTrans', vote=vote, seed=0, translation_std=0) for vote in range(num_votes)]
 tta_pipeline = [
-    dict(type='LoadScan', use_color=use_color),
-    dict(type='TestTimeAug', transforms=[votes, [cut], [dict(type='PackFusionInputs')]]),
+    test_pipeline[0],
+    dict(type='TestTimeAug', transforms=[votes, *[[step] for step in test_pipeline[1:]]]),
 ]
 
 train_dataloader = dict(

@@ -14,7 +14,7 @@ labels = 'label'  # 2D labels, raw as in MVPNet, or 'label-filt'
 pixel_neighbours, point_neighbours, octant_radius = 64, 64, 0.1  # MVPNet needs 3, 0 and None
 
 # Rarely
-pixel_margin = 0.1  # metres around the box in which pixels belong to a chunk (MVPNet)
+pixel_margin = 0.1  # metres around the box in which pixels belong to a chunk (MVPNet); in testing model.test_cfg has it
 
 train_pipeline = [
     dict(type='LoadScan'),
@@ -29,14 +29,17 @@ train_pipeline = [
     dict(type='FindNeighbours', pixels=pixel_neighbours, points=point_neighbours, octant_radius=octant_radius),
     dict(type='PackFusionInputs'),
 ]
-look = [dict(type='SelectViews', num_views=test_views), dict(type='LoadViews'), dict(type='UnprojectViews')]
-test_pipeline = [dict(type='LoadScan'), _base_.cut, *look, dict(type='PackFusionInputs')]
-tta_pipeline = [
+test_pipeline = [
     dict(type='LoadScan'),
-    dict(
-        type='TestTimeAug',
-        transforms=[_base_.votes, [_base_.cut], *[[step] for step in look], [dict(type='PackFusionInputs')]],
-    ),
+    _base_.cut,
+    dict(type='SelectViews', num_views=test_views),
+    dict(type='LoadViews'),
+    dict(type='UnprojectViews'),
+    dict(type='PackFusionInputs'),
+]
+tta_pipeline = [
+    test_pipeline[0],
+    dict(type='TestTimeAug', transforms=[_base_.votes, *[[step] for step in test_pipeline[1:]]]),
 ]
 
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

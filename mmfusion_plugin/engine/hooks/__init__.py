@@ -1,8 +1,9 @@
 """Hooks; importing the package registers them in mmdet3d's ``HOOKS``."""
 
+from .loader_guard_hook import LoaderGuardHook
 from .nan_guard_hook import NanGuardHook
 from .reproducible_hook import ReproducibleHook
 from .safe_checkpoint_hook import SafeCheckpointHook
 from .segmentation_pictures_hook import SegmentationPicturesHook
 
-__all__ = ['NanGuardHook', 'ReproducibleHook', 'SafeCheckpointHook', 'SegmentationPicturesHook']
+__all__ = ['LoaderGuardHook', 'NanGuardHook', 'ReproducibleHook', 'SafeCheckpointHook', 'SegmentationPicturesHook']
