@@ -80,7 +80,7 @@ class _Axis(NamedTuple):
 
 
 def grow(rng: np.random.Generator, traits: Dict[str, bool], size: Tuple[float, float], level: Difficulty) -> Plant:
-    """A plant that fills most of a sheet.
+    """A plant that fills most of a sheet. Of one state of ``rng`` plants of other traits differ in nothing else.
 
     Args:
         rng: Source of randomness.
@@ -107,10 +107,9 @@ def grow(rng: np.random.Generator, traits: Dict[str, bool], size: Tuple[float, f
         strokes = [*strokes, *_thorns(extras, axes, level, bark)]
     if rng.random() < level.stubs:
         strokes = [*_stubs(rng, axes, bark), *strokes]
-    strokes = [*strokes, *_tips(rng, axes, traits['fruit'], level, bark)]
     straps = [main.at(place)[:2] for place in (0.08, rng.uniform(0.35, 0.55), rng.uniform(0.7, 0.85))]
     straps += [axis.at(rng.uniform(0.4, 0.7))[:2] for axis in axes[1:] if rng.random() < 0.5]
-    return Plant(strokes, straps)
+    return Plant([*strokes, *_tips(rng, axes, traits['fruit'], level, bark)], straps)
 
 
 def _pick(rng: np.random.Generator, colours: Tuple[Colour, ...]) -> Colour:
