@@ -16,6 +16,7 @@ import numpy as np
 from mmfusion_plugin.files import write_bytes
 
 _LONGEST_RUN = 255
+_ROUNDING = 1e-6  # of the cube's side: what float32 points on its faces may be off
 _LONGEST_HEADER = 4096  # bytes; the lines of a file need about 100
 
 
@@ -39,7 +40,7 @@ class VoxelGrid:
         return share * self.scale + np.asarray(self.translate)
 
     def cells(self, points: np.ndarray) -> np.ndarray:
-        """Voxels that hold ``points``; those on the upper faces of the cube belong to the last voxels.
+        """Voxels that hold ``points``; those on the faces of the cube, to rounding errors, belong to it.
 
         Args:
             points: ``(N, 3)`` in the mesh's frame and units.
@@ -49,8 +50,9 @@ class VoxelGrid:
         """
         size = self.occupied.shape[0]
         share = (np.asarray(points, dtype=np.float64) - np.asarray(self.translate)) / self.scale
-        # A point on the upper face may come out a rounding error above it.
-        return np.where(np.abs(share - 1.0) < 1e-6, size - 1, np.floor(share * size)).astype(np.int64)
+        cells = np.floor(share * size)
+        inside = (share > -_ROUNDING) & (share < 1 + _ROUNDING)
+        return np.where(inside, cells.clip(0, size - 1), cells).astype(np.int64)
 
 
 def read_binvox(path: Union[str, os.PathLike]) -> VoxelGrid:

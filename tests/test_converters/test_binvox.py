@@ -68,7 +68,7 @@ def test_places_of_voxels() -> None:
     occupied[0, 3, 1] = True
     grid = VoxelGrid(occupied, (-1.0, 0.0, 10.0), 2.0)
     np.testing.assert_allclose(grid.centers(), [[-0.75, 1.75, 10.75]])
-    points = [[-1.0, 0.0, 10.0], [0.999, 2.0, 12.0 + 1e-9], [-1.1, 2.1, 11.49]]
+    points = [[-1.0, 0.0, 10 - 1e-9], [0.999, 2.0, 12 + 1e-9], [-1.1, 2.1, 11.49]]
     np.testing.assert_array_equal(grid.cells(points), [[0, 0, 0], [3, 3, 3], [-1, 4, 2]])
 
 
