@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from synthetic_worlds import herbarium
+from synthetic_worlds import herbarium, shapenet
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -23,6 +23,7 @@ EXAMPLES = """examples:
   python tools/make_synthetic.py scannet --out data/scannet_few --scenes 10 --frames 8 --misalign 0.1 \\
       --color-size 640 480
   python tools/make_synthetic.py herbarium --out data/herbarium --sheets 1000 --seed 0
+  python tools/make_synthetic.py shapenet --out data/shapenet --models 100 --seed 0
 
 An interrupted run goes on where it stopped when the same command is given again.
 """
@@ -53,6 +54,7 @@ def parse_args() -> argparse.Namespace:
     nuscenes.add_argument('--masks', action='store_true', help='write <version>/instance_masks.json (COCO) as well')
     _add_scannet(datasets)
     herbarium.add(datasets)
+    shapenet.add(datasets)
     return parser.parse_args()
 
 
@@ -85,7 +87,8 @@ def main() -> None:
     """Runs the chosen generator."""
     args = parse_args()
     try:
-        print({'nuscenes': _nuscenes, 'scannet': _scannet, 'herbarium': herbarium.run}[args.dataset](args))
+        runs = {'nuscenes': _nuscenes, 'scannet': _scannet, 'herbarium': herbarium.run, 'shapenet': shapenet.run}
+        print(runs[args.dataset](args))
     except (ValueError, FileExistsError, RuntimeError) as error:
         sys.exit(f'make_synthetic: {error}')
 
