@@ -140,7 +140,7 @@ def _potentials(
     """Dual potentials (B, N_i), keyed (i, j): on the points of cloud i, of its transport onto cloud j."""
     clouds = [batch.points.detach() for batch in batches]
     weights = [
-        batch.lengths.log().neg()[:, None].to(cloud.dtype).expand(cloud.shape[:2]).masked_fill(~batch.mask, -torch.inf)
+        batch.lengths.to(cloud).log().neg()[:, None].expand(cloud.shape[:2]).masked_fill(~batch.mask, -torch.inf)
         for batch, cloud in zip(batches, clouds)
     ]
     keys = [(0, 1), (1, 0), *([(0, 0), (1, 1)] if debias else [])]

@@ -10,6 +10,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 from torch import Tensor
+from torch.nn import functional
 
 from mmfusion_plugin.ops.chamfer import chamfer_distance
 from mmfusion_plugin.ops.emd import exact_emd, sinkhorn_divergence
@@ -31,9 +32,9 @@ def clouds(batch: int, points: int, device: str) -> tuple[Tensor, Tensor]:
     """Predicted and true clouds (B, N, 3) in the unit cube: ellipsoids, the predicted ones blurred by 0.05."""
     generator = torch.Generator().manual_seed(0)
     axes = 0.2 + 0.3 * torch.rand(batch, 1, 3, generator=generator)
-    both = (axes * torch.nn.functional.normalize(torch.randn(batch, points, 3, generator=generator), dim=2)
-            for _ in range(2))
-    prediction, truth = both
+    prediction, truth = (
+        axes * functional.normalize(torch.randn(batch, points, 3, generator=generator), dim=2) for _ in range(2)
+    )
     return (prediction + 0.05 * torch.randn(prediction.shape, generator=generator)).to(device), truth.to(device)
 
 
