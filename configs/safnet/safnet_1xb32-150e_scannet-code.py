@@ -4,7 +4,7 @@ _base_ = './safnet_1xb32-150e_scannet-3views.py'
 
 model = dict(
     geometric=dict(positive=False),
-    contextual=dict(mode='code'),
+    contextual=dict(mode='code', statistics='published'),
     decode_head=dict(narrow=128, channels=[128, 128, 128], dropout_after='each'),
     image_weight=0.1,
     auxiliary_weight=0.8,

@@ -34,8 +34,9 @@ def normed(x: Tensor, norm: nn.Module) -> Tensor:
 
 
 def orientation(module: nn.Module, points: Tensor, features: Tensor, octants: Tensor) -> Tensor:
-    """PointSIFT's published form: (1, 3 + C, N, 8), three convolutions [1, 2] of stride [1, 2]; (1, C', N)."""
-    groups = torch.cat([points[octants] - points[:, None], features[octants]], 2).permute(2, 0, 1)[None]
+    """PointSIFT's published form: (B, 3 + C, N, 8), three convolutions [1, 2] of stride [1, 2]; (B, C', N)."""
+    offset = (points[octants] - points[:, None]).expand(len(features), -1, -1, -1)
+    groups = torch.cat([offset, features[:, octants]], 3).permute(0, 3, 1, 2)
     for join, norm in zip(module.joins, module.norms):
         weight = join.weight.view(join.out_features, 2, -1).transpose(1, 2)[:, :, None]
         groups = normed(F.conv2d(groups, weight, join.bias, stride=(1, 2)), norm)
@@ -49,21 +50,27 @@ def orientation(module: nn.Module, points: Tensor, features: Tensor, octants: Te
 def plain(model: nn.Module, points: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
     """Section III-B-2 (or the published code) on one cloud in training, channels before points."""
     octants = octant_neighbours(points, RADIUS)
-    contexts = []
+    features = []
     for cloud in (points, others):
         near = cloud[torch.cdist(points, cloud).topk(K, 1, largest=False).indices]
         if model.mode == 'paper':
             difference = points[:, None] - near
             near = torch.cat([-difference, difference, difference.square().sum(2, keepdim=True)], 2)
-        x = orientation(model.orientation, points, near.flatten(1), octants)
+        features.append(near.flatten(1))
+    contexts = []
+    for batch in [features] if model.statistics == 'joint' else [features[:1], features[1:]]:
+        x = orientation(model.orientation, points, torch.stack(batch), octants)
         for layer in range(0, len(model.mlp), 3):
             x = normed(F.conv1d(x, model.mlp[layer].weight[..., None]), model.mlp[layer + 1])
-        contexts.append(x[0].t())
+        contexts += [rows.t() for rows in x]
     ours, theirs = (F.linear(x, model.compared.weight, model.compared.bias) for x in contexts)
     return (ours * theirs).sum(1) / (ours.norm(dim=1) * theirs.norm(dim=1)), contexts[0]
 
 
-@pytest.mark.parametrize('options', [dict(mode='paper'), dict(mode='code'), dict(pointwise=True)], ids=str)
+@pytest.mark.parametrize('options', [
+    dict(mode='paper'), dict(mode='code'), dict(pointwise=True), dict(statistics='separate'),
+    dict(statistics='published'),
+], ids=str)  # fmt: skip
 def test_parity_with_the_plain_form(options):
     model, (points,), (others,) = build(**options).train(), clouds(30), clouds(40)
     ours = model(Neighbourhoods.of_batch([points], [others], K, K))
@@ -74,6 +81,34 @@ def test_parity_with_the_plain_form(options):
         gradients.append(torch.autograd.grad(sum((out * weight).sum() for out, weight in zip(outs, weights)), wanted))
     for one, other in [*zip(ours, theirs), *zip(*gradients)]:
         torch.testing.assert_close(one, other, rtol=1e-7, atol=1e-7)
+
+
+@pytest.mark.parametrize('statistics, alike', [('joint', True), ('separate', True), ('published', False)])
+def test_testing_normalises_as_training_does(statistics, alike):
+    """With running averages of one batch: (n - 1) / n of the variance is all that differs."""
+    model = build(statistics=statistics)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm1d):
+            module.momentum = 1.0
+    (points,), (others,) = clouds(200), clouds(300)
+    pair = Neighbourhoods.of_batch([points], [5 * others], K, K)
+    trained = model.train()(pair)
+    tested = model.eval()(pair)
+    gap = max((one - other).abs().max().item() for one, other in zip(trained, tested))
+    assert (gap < 0.1) == alike, gap
+
+
+def test_equal_neighbourhoods_stay_equal_in_testing():
+    model = build().train()
+    (points,), (others,) = clouds(100), clouds(100)
+    model(Neighbourhoods.of_batch([points], [3 * others], K, K))
+    values, _ = model.eval()(Neighbourhoods.of_batch([points], [points.clone()], K, K))
+    torch.testing.assert_close(values, torch.ones_like(values))
+
+
+def test_unknown_statistics_are_refused():
+    with pytest.raises(ValueError, match="'joint', 'separate', 'published'"):
+        build(statistics='shared')
 
 
 def test_published_sizes():
@@ -140,9 +175,10 @@ def test_few_points(mode, num_points, num_others):
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
 
 
-def test_points_without_others_leave_the_statistics_alone():
+@pytest.mark.parametrize('statistics', ['separate', 'published'])
+def test_points_without_others_leave_the_statistics_alone(statistics):
     """The unseen sample must not enter the statistics of the contexts in Q."""
-    model, (points,), (others,) = build().train(), clouds(30), clouds(40)
+    model, (points,), (others,) = build(statistics=statistics).train(), clouds(30), clouds(40)
     batches = [([points], [others]), ([points, points], [others, others[:0]])]
     values = [model(Neighbourhoods.of_batch(p, q, K, K))[0][:30] for p, q in batches]
     torch.testing.assert_close(*values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Optional, Tuple
 
 import torch
@@ -13,9 +14,12 @@ from torch import Tensor, nn
 from mmfusion_plugin.models.layers.cloud_batch import join_rows
 from mmfusion_plugin.models.layers.orientation_encoding import OrientationEncoding, neighbour_features
 from mmfusion_plugin.models.layers.row_mlp import row_mlp
+from mmfusion_plugin.models.layers.set_statistics import SetStatistics
 from mmfusion_plugin.ops.octants import octant_neighbours
 
 from .neighbourhoods import Neighbourhoods
+
+STATISTICS = ('joint', 'separate', 'published')
 
 
 @MODELS.register_module()
@@ -37,6 +41,10 @@ class ContextualSimilarity(BaseModule):
         orientation_channels: Width of the convolution over octants (published code: 128; the paper gives none).
         radius: In which the octants' nearest points lie (metres; published code: 0.1; the paper gives none).
         pointwise: See :class:`OrientationEncoding`.
+        statistics: Of the batch normalisations. ``'joint'``: both sets pass the layers together, so that equal
+            neighbourhoods have equal contexts, in training and testing (ours). ``'separate'``: each is normalised by
+            its own, in testing, too (ours). ``'published'``: each by its own in training, and in testing by a running
+            average over both, which neither has been trained with.
         init_cfg: Of mmengine's ``BaseModule``.
 
     Attributes:
@@ -51,17 +59,22 @@ class ContextualSimilarity(BaseModule):
         orientation_channels: int = 128,
         radius: float = 0.1,
         pointwise: bool = False,
+        statistics: str = 'joint',
         init_cfg: Optional[dict] = None,
     ) -> None:
         super().__init__(init_cfg)
         if mode not in ('paper', 'code'):
             raise ValueError(f"mode must be 'paper' or 'code', got {mode!r}")
+        if statistics not in STATISTICS:
+            raise ValueError(f'statistics must be one of {STATISTICS}, got {statistics!r}')
         self.num_neighbours, self.mode, self.radius = num_neighbours, mode, radius
+        self.statistics = statistics
         self.out_channels = channels
         width, layers = (7, 3) if mode == 'paper' else (3, 2)
         self.orientation = OrientationEncoding(width * num_neighbours, orientation_channels, pointwise)
         self.mlp = row_mlp(orientation_channels, (channels,) * layers)
         self.compared = nn.Linear(channels, channels)
+        self.statistics_of_others = SetStatistics(self) if statistics == 'separate' else None
 
     def forward(self, pair: Neighbourhoods, octants: Optional[Tensor] = None) -> Tuple[Tensor, Tensor]:
         """Similarity and context of the points.
@@ -82,21 +95,29 @@ class ContextualSimilarity(BaseModule):
         octants = self._octants(pair) if octants is None else octants
         seen = pair.seen.nonzero().squeeze(1)
         own, theirs = (offset[:, :self.num_neighbours] for offset in pair.around(slice(None)))
-        context = self._context(pair, own, pair.own, octants, torch.arange(len(octants), device=octants.device))
+        own, theirs = self._numbers(pair, own, pair.own), self._numbers(pair, theirs, pair.theirs)
         # Only points with neighbours in Q pass the normalisations: zeros of the others would shift their statistics.
-        other = self._context(pair, theirs, pair.theirs, octants, seen)
+        if self.statistics == 'joint':
+            points = torch.cat([pair.points, pair.points])
+            rows = torch.cat([octants, octants[seen] + len(octants)])
+            centres = torch.cat([pair.points, pair.points[seen]])
+            both = self.mlp(self.orientation(points, torch.cat([own, theirs]), rows, centres))
+            context, other = both.split([len(octants), len(seen)])
+        else:
+            context = self.mlp(self.orientation(pair.points, own, octants, pair.points))
+            with nullcontext() if self.statistics_of_others is None else self.statistics_of_others.used_in(self):
+                other = self.mlp(self.orientation(pair.points, theirs, octants[seen], pair.points[seen]))
         cosine = F.cosine_similarity(self.compared(context.index_select(0, seen)), self.compared(other), dim=1)
         return cosine.new_zeros(len(octants)).index_put((seen,), cosine), context
 
-    def _context(self, pair: Neighbourhoods, offset: Tensor, index: Tensor, octants: Tensor, rows: Tensor) -> Tensor:
-        """(n, out_channels) context of some points, from the (N, K, 3) offsets of the neighbours of all."""
+    def _numbers(self, pair: Neighbourhoods, offset: Tensor, index: Tensor) -> Tensor:
+        """What enters the layers of each point, from the (N, K, 3) offsets of its neighbours."""
         if self.mode == 'paper':
             numbers = neighbour_features(offset)
         else:
             there = index[:, :self.num_neighbours, None] >= 0
             numbers = ((offset + pair.points[:, None]) * there).flatten(1)
-        numbers = numbers.to(self.compared.weight.dtype)
-        return self.mlp(self.orientation(pair.points, numbers, octants[rows], pair.points[rows]))
+        return numbers.to(self.compared.weight.dtype)
 
     def _octants(self, pair: Neighbourhoods) -> Tensor:
         return join_rows([octant_neighbours(cloud, self.radius) for cloud in pair.points.split(pair.sizes)], pair.sizes)
