@@ -1,5 +1,5 @@
-# SAFNet with 5 views for a GPU with 11 GB: 4 chunks in mixed precision, an update every 8 steps, so 32 an update. Memory
-# was not measured on such a GPU.
+# SAFNet with 5 views for a GPU with 11 GB: 4 chunks in mixed precision, an update every 8 steps, so 32 an update.
+# Memory was not measured on such a GPU.
 _base_ = './safnet_1xb32-150e_scannet-5views.py'
 
 # Often changed

@@ -32,6 +32,7 @@ import mmfusion_plugin  # noqa: F401  (registers the models)
 from mmfusion_plugin.compat import install_safe_checkpoint_loading
 
 MEGABYTE = 2**20
+_SAME = 1e-3  # of logits, beyond which the two protocols are not one method
 EXAMPLES = """examples:
   python tools/benchmarks/whole_scene.py CONFIG                                # a random room of 6 x 5 m
   python tools/benchmarks/whole_scene.py CONFIG --size 3 3 --points 40000 --views 12 --views-per-chunk 3
@@ -149,7 +150,10 @@ def print_table(results: dict[str, list[Result]]) -> None:
         print(f'{side:<16}{seconds:>10.1f}{seconds / mine[0]:>8.2f}{memory:>10.0f}{memory / mine[1]:>8.2f}{images:>8}')
     one, other = (runs[0].logits for runs in results.values())
     agree = (one.argmax(1) == other.argmax(1)).mean()
-    print(f'largest difference of logits {np.abs(one - other).max():.1e}, {100 * agree:.2f} % of points alike')
+    difference = np.abs(one - other).max()
+    print(f'largest difference of logits {difference:.1e}, {100 * agree:.2f} % of points alike')
+    if difference > _SAME:
+        sys.exit('whole_scene: the two protocols differ')
 
 
 def summary(runs: list[Result]) -> tuple[float, float]:
