@@ -44,6 +44,19 @@ def test_without_images_and_samples() -> None:
     assert list(result['inputs']) == ['points'] and result['data_samples'] is None
 
 
+@pytest.mark.parametrize('stacked', [False, True])
+def test_single_images_are_normalised(stacked: bool) -> None:
+    images = torch.randint(0, 256, (3, 3, 5, 7), dtype=torch.uint8)
+    points = [torch.rand(count, 6) for count in (4, 1, 0)]
+    inputs = dict(img=images if stacked else list(images), points=points)
+    result = build(mean=MEAN, std=STD, bgr_to_rgb=True)(dict(inputs=inputs, data_samples=['a', 'b', 'c']))['inputs']
+    expected = (images.numpy()[:, ::-1].astype(np.float64) - np.reshape(MEAN, (3, 1, 1))) / np.reshape(STD, (3, 1, 1))
+    assert result['img'].dtype == torch.float32 and [len(cloud) for cloud in result['points']] == [4, 1, 0]
+    np.testing.assert_allclose(result['img'].numpy(), expected, atol=1e-5)
+    with pytest.raises(ValueError, match=r'one shape \(3, H, W\)'):
+        build()(dict(inputs=dict(img=[images[0], images[1, :, 1:]])))
+
+
 def test_augmented_views() -> None:
     """A list of batches, as mmengine's test-time augmentation asks for view by view."""
     views = build()([collated(), collated()])
