@@ -128,9 +128,9 @@ def test_loading(files: dict) -> None:
     assert results['img_shape'] == results['ori_shape'] == (HEIGHT, WIDTH)
     np.testing.assert_array_equal(loader(mask_rule=dict(values=[0]))(dict(files))['mask'], ~DISC)
     own = loader(mask_rule=dict(values=[0]))(dict(files, mask_rule=dict(values=[255])))
-    np.testing.assert_array_equal(own['mask'], DISC), 'the rule of a sample comes first'
+    np.testing.assert_array_equal(own['mask'], DISC, err_msg='the rule of a sample comes first')
     given = loader()(dict(img=results['img'], mask=~DISC))
-    np.testing.assert_array_equal(given['mask'], ~DISC), 'arrays need no file'
+    np.testing.assert_array_equal(given['mask'], ~DISC, err_msg='arrays need no file')
     Path(files['img_path']).write_bytes(b'no image')
     with pytest.raises(CorruptDataError, match='sheet.png is not a readable image'):
         loader()(dict(files))
@@ -162,9 +162,9 @@ def test_missing_masks(files: dict) -> None:
         assert results['mask'].all() and results['mask_state'] == 'missing'
         assert results['mask'].shape == (HEIGHT, WIDTH)
     assert list(step.tally.counts.values()) == [3]
-    Path(files['mask_path']).write_bytes(b'damaged')
+    Path(files['mask_path']).write_bytes(b'damaged')  # which is not missing
     with pytest.raises(CorruptDataError, match='no complete image'):
-        step(dict(files)), 'a damaged mask is not a missing one'
+        step(dict(files))
 
 
 def test_masks_of_another_size(files: dict) -> None:
@@ -233,7 +233,7 @@ MOVES: dict[str, list] = {
 def test_maps_move_with_their_image(name: str) -> None:
     alone = Compose(MOVES[name])
     together = TRANSFORMS.build(dict(type='TransformImageAndMask', transforms=MOVES[name]))
-    shapes, kept = set(), 0
+    pictures, kept = set(), 0
     for seed in range(8):
         for run in (alone, together):
             np.random.seed(seed)
@@ -251,18 +251,17 @@ def test_maps_move_with_their_image(name: str) -> None:
         np.testing.assert_array_equal(mask[sure], inside[sure] > 127)
         assert not mask[image[..., 1] > 127].any(), 'filled borders are background'
         assert np.abs(depth * 10 - image[..., 0])[~filled].max() < 1.01
-        shapes.add((image.shape, inside.sum()))
+        pictures.add(image.tobytes())
         kept += mask.sum()
-    assert kept and (len(shapes) > 1 or name in ('edge and centre', 'resize and pad', 'turn on green'))
+    assert kept and (len(pictures) > 1 or name in ('edge and centre', 'resize and pad'))
 
 
 def test_maps_that_cannot_follow() -> None:
-    def crop_to_object(results: dict) -> dict:
-        rows = np.flatnonzero(results['img'][..., 2].any(1))
-        return dict(results, img=results['img'][rows[0] : rows[-1]])
+    def crop_by_brightness(results: dict) -> dict:
+        return dict(results, img=results['img'][: 20 if results['img'].mean() > 100 else 30])
 
     with pytest.raises(ValueError, match='mask is .* after them'):
-        TRANSFORMS.build(dict(type='TransformImageAndMask', transforms=[crop_to_object]))(
+        TRANSFORMS.build(dict(type='TransformImageAndMask', transforms=[crop_by_brightness]))(
             dict(coded(), mask=np.ones((61, 83), np.uint8)))
     with pytest.raises(ValueError, match='depth_map is .* before'):
         TRANSFORMS.build(dict(type='TransformImageAndMask', transforms=[]))(dict(coded(), depth_map=np.zeros((3, 3))))

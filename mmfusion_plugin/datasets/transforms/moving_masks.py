@@ -45,20 +45,22 @@ class TransformImageAndMask(BaseTransform):
             return None
         after = _random_state()
         for key, values in maps.items():
-            out[key] = self._move_mask(values, state) if key == 'mask' else self._move(values, state)
-            _check_size(key, out[key].shape, out['img'].shape, 'after them: they must depend on sizes and chance alone')
+            if key == 'mask':
+                solid = (values != 0) * np.uint8(255)
+                # Filled borders are equal in both, whatever they are filled with.
+                inside, outside = (self._move(key, part, state, out['img'].shape) for part in (solid, 255 - solid))
+                out[key] = (inside > outside).astype(np.uint8)
+            else:
+                out[key] = self._move(key, values, state, out['img'].shape)
         _set_random_state(after)
         return out
 
-    def _move_mask(self, mask: np.ndarray, state: tuple) -> np.ndarray:
-        solid = (mask != 0) * np.uint8(255)
-        # Filled borders are equal in both, whatever they are filled with.
-        return (self._move(solid, state) > self._move(255 - solid, state)).astype(np.uint8)
-
-    def _move(self, values: np.ndarray, state: tuple) -> np.ndarray:
+    def _move(self, key: str, values: np.ndarray, state: tuple, shape: tuple[int, ...]) -> np.ndarray:
         _set_random_state(state)
         image = np.broadcast_to(values[..., None], (*values.shape, 3))  # transforms may count on three channels
-        return self.transforms(dict(img=image, img_shape=values.shape, ori_shape=values.shape))['img'][..., 0]
+        moved = self.transforms(dict(img=image, img_shape=values.shape, ori_shape=values.shape))['img'][..., 0]
+        _check_size(key, moved.shape, shape, 'after them: they must depend on sizes and chance alone')
+        return moved
 
 
 def _random_state() -> tuple:
