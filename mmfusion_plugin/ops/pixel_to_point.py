@@ -63,7 +63,7 @@ def pixel_to_point(
             channel above 0, as the paper says.
         normalize: ``'image'``: x to the right and y up from the middle of the image in halves of its longer side, hence
             within -1..1; z within 0..1. ``'unit_sphere'``: the same moved to its centroid and divided by the largest
-            norm. ``'none'``: x column, y row (down), z 0..255 or as in the depth map.
+            norm (one pixel: zeros). ``'none'``: x column, y row (down), z 0..255 or as in the depth map.
         z_mode: ``'mean_rgb'``, ``'zero'``, ``'gray'`` (ITU-R BT.601) or ``'depth'``. Unless ``normalize`` is
             ``'none'``, colours are divided by 255, and depths move so that those of the cloud span 0..1 (all 0 where
             they are equal).
@@ -168,7 +168,8 @@ def _coordinates(
     points = np.stack([x / max(height, width), y / max(height, width), z], axis=1)
     if normalize == 'unit_sphere':
         points -= points.mean(axis=0)
-        points /= max(np.linalg.norm(points, axis=1).max(), 1e-12)  # one pixel lies in its own centroid
+        radius = np.linalg.norm(points, axis=1).max()
+        points = points / radius if radius > 1e-9 else np.zeros_like(points)  # one pixel lies in its own centroid
     return points.astype(np.float32)
 
 

@@ -52,7 +52,7 @@ def sample(**more: Any) -> dict:
 
 
 def draw(data: dict, **kwargs: Any) -> np.ndarray:
-    return TRANSFORMS.build(dict(type='PixelToPoint', num_points=50, **kwargs))(dict(data))['points']
+    return TRANSFORMS.build({'type': 'PixelToPoint', 'num_points': 50, **kwargs})(dict(data))['points']
 
 
 def pixels_of(points: np.ndarray, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
