@@ -47,7 +47,7 @@ class Canvas:
         return width / self.scale, height / self.scale
 
     def fill(self, points: np.ndarray, colour: Colour) -> None:
-        """Fills a polygon ``(N, 2)`` (mm), holes where it crosses itself included."""
+        """Fills a polygon ``(N, 2)`` (mm), up to a pixel wider than it is, as OpenCV draws its rim as well."""
         cv2.fillPoly(self.pixels, [self._fixed(points)], self._ink(colour), cv2.LINE_AA, _SHIFT)
 
     def line(self, points: np.ndarray, colour: Colour, width: float) -> None:

@@ -84,7 +84,7 @@ def infructescence(
     """
     draw, skin = kind
     umbel = rng.random() < 0.4
-    reach = size * (1.4 * count**0.5 + 2.0 if umbel else 0.95 * count + 2.0)
+    reach = size * (1.4 * count**0.5 + 3.0 if umbel else 0.95 * count + 4.0)
     t = np.linspace(0, 1, 8)
     axis = base + rotated(np.stack([reach * t, 0.12 * reach * rng.normal() * t * t], axis=1), angle)
     strokes = [] if umbel else [Stroke(tapered(axis, 1.1 - 0.5 * t), colour)]
@@ -94,7 +94,7 @@ def infructescence(
             length = reach * rng.uniform(0.55, 1.0)
         else:
             side = 1 if number % 2 else -1
-            place = 0.2 + 0.8 * number / max(count - 1, 1)
+            place = 0.3 + 0.7 * number / max(count - 1, 1)
             start = np.stack([np.interp(place, t, axis[:, k]) for k in range(2)])
             turn = angle + (side * rng.uniform(0.6, 1.1) if number < count - 1 else 0.0)
             length = size * rng.uniform(1.5, 2.3)

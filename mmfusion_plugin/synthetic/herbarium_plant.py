@@ -45,9 +45,9 @@ class Difficulty:
 
 
 DIFFICULTIES: Dict[str, Difficulty] = {
-    'easy': Difficulty((0.5, 0.66), (7.0, 11.0), (14, 24), (3.2, 5.0), (7, 14), 0.0, 0.15, 0.0, 0.8),
-    'medium': Difficulty((0.38, 0.58), (5.0, 8.0), (9, 18), (2.4, 4.0), (5, 11), 0.3, 0.4, 0.3, 1.0),
-    'hard': Difficulty((0.24, 0.42), (3.0, 5.0), (6, 12), (1.8, 2.8), (3, 8), 0.6, 0.6, 0.6, 1.25),
+    'easy': Difficulty((0.5, 0.66), (8.0, 12.0), (18, 30), (3.4, 5.2), (8, 15), 0.0, 0.15, 0.0, 0.8),
+    'medium': Difficulty((0.38, 0.58), (6.0, 9.5), (14, 24), (2.8, 4.4), (6, 12), 0.3, 0.4, 0.3, 1.0),
+    'hard': Difficulty((0.24, 0.42), (3.5, 6.0), (8, 16), (2.0, 3.0), (4, 9), 0.6, 0.6, 0.6, 1.25),
 }
 
 
@@ -144,7 +144,7 @@ def _leaves(
     count = max(int(level.leaves * axis.length / full / (0.95 if opposite else 0.5)), 3)
     side, strokes = rng.choice([-1, 1]), []
     for number in range(count):
-        place = 0.14 + 0.82 * (number + rng.uniform(-0.25, 0.25)) / max(count - 1, 1)
+        place = 0.2 + 0.76 * (number + rng.uniform(-0.25, 0.25)) / max(count - 1, 1)
         point, heading, _ = axis.at(min(place, 0.98))
         for sign in (-1, 1) if opposite else (side,):
             angle = heading + sign * (1.15 - 0.45 * place + rng.normal(0, 0.16))

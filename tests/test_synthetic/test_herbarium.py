@@ -61,15 +61,16 @@ def test_traits_are_independent_in_each_split(world: Path) -> None:
         assert sorted(found) == sorted(list(itertools.product('01', repeat=3)) * times)
 
 
-@pytest.mark.parametrize('number', range(3))
-def test_thorns_and_fruits_add_to_the_outline(number: int) -> None:
-    bare, straps = sheet(number), 30  # straps lie elsewhere than the outline: a few pixels of slack
-    for trait, least in (('thorns', 60), ('fruit', 250)):
-        with_it = sheet(number, trait)
-        lost = ((bare.selected > 0) & (with_it.selected == 0)).sum()
-        added = ((bare.selected == 0) & (with_it.selected > 0)).sum()
-        # Fruits stand where flowers may have stood.
-        assert added > least and lost < (straps if trait == 'thorns' else 0.1 * (bare.selected > 0).sum() + straps)
+@pytest.mark.parametrize(('trait', 'least', 'usual'), [('thorns', 20, 80), ('fruit', 80, 400)])
+def test_thorns_and_fruits_add_to_the_outline(trait: str, least: int, usual: int) -> None:
+    """In square millimetres, at a pixel per mm; most thorns and fruits stand before leaves or between them."""
+    gains = []
+    for number in range(8):
+        bare, with_it = sheet(number).selected > 0, sheet(number, trait).selected > 0
+        gains.append((with_it & ~bare).sum())
+        # Fruits take the place of flowers.
+        assert (bare & ~with_it).sum() < (30 if trait == 'thorns' else 30 + 0.1 * bare.sum())
+    assert min(gains) > least and np.mean(gains) > usual, gains
 
 
 def test_lobes_roughen_the_outline() -> None:
@@ -125,7 +126,7 @@ def test_canvas_is_in_millimetres() -> None:
     for scale in (2.0, 7.5):
         pixels = np.zeros((int(40 * scale), int(60 * scale)), np.uint8)
         Canvas(pixels, scale).fill(ellipse((30.0, 20.0), (15.0, 10.0), 0.4, 400), (255, 0, 0))
-        assert abs((pixels / 255).sum() / scale**2 - np.pi * 150) < 0.03 * np.pi * 150
+        assert 0 <= (pixels / 255).sum() / scale**2 - np.pi * 150 < 79.3 / scale  # its circumference, a pixel wide
         pixels[:] = 0
         Canvas(pixels, scale).box((10, 10), (20, 8), (255, 0, 0))
         y, x = np.nonzero(pixels > 127)
