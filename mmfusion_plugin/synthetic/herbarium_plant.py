@@ -69,6 +69,7 @@ class _Axis(NamedTuple):
 
     @property
     def length(self) -> float:
+        """From foot to tip (mm)."""
         return float(np.linalg.norm(np.diff(self.points, axis=0), axis=1).sum())
 
     def at(self, place: float) -> Tuple[np.ndarray, float, float]:
