@@ -118,6 +118,7 @@ def telephone(dice: Dice) -> List[Mesh]:
         return hull(points, case)
 
     def display(low: float, top: float, front: float) -> Mesh:
+        """The screen between two heights."""
         return block((front, 0, (low + top) / 2), (0.002, wide * (1 - rim) - 0.004, top - low), _SCREEN)
 
     if kind == 'slab':

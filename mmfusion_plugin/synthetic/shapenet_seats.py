@@ -47,9 +47,11 @@ def chair(dice: Dice) -> List[Mesh]:
     narrow = dice(0.78, 1.0)
     corners = np.array([[-deep, -narrow * wide], [deep, -wide], [deep, wide], [-deep, narrow * wide]]) / 2
     parts.append(plate(oval(deep / 2, wide / 2) if is_round else corners, below, level, cloth))
-    if dice.chance(0.92):
-        back = _back(dice, 0.94 * narrow * wide, dice(0.3, 0.68), level, leg, frame, cloth)
-        parts += tilted([part.moved(x=-deep / 2 + 0.02) for part in back], dice(0, 16), -deep / 2, level)
+    if dice.chance(0.95):
+        # Behind a round seat the back is narrow, and stands where the seat is as wide as it.
+        share, place = (0.6, -0.4 * deep) if is_round else (0.94 * narrow, 0.02 - deep / 2)
+        back = _back(dice, share * wide, dice(0.3, 0.68), level, leg, frame, cloth)
+        parts += tilted([part.moved(x=place) for part in back], dice(0, 16), place, level - 0.01)
     if dice.chance(0.4) and not is_round:
         high, reach, pad = level + dice(0.16, 0.26), dice(0.6, 1.0) * deep, dice(0.035, 0.08)
         arm = [block((-deep / 2 + reach / 2, wide / 2, high), (reach, pad, 0.7 * pad), dice.pick(frame, cloth)),
