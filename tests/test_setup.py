@@ -157,7 +157,8 @@ def test_pins_ranges_and_requirements_agree(pins: dict, repo_root: Path) -> None
 def test_every_import_is_required(repo_root: Path, folders: tuple, files: tuple) -> None:
     sources = [path for folder in folders for path in (repo_root / folder).rglob('*.py') if '.mim' not in path.parts]
     ours = [path for base in ('projects', 'tests', 'tools') for path in (repo_root / base).rglob('*.py')]
-    own = {path.stem for path in ours} | {'mmfusion_plugin', 'bootstrapping'}
+    folders_of_tests = {path.name for path in (repo_root / 'tests').iterdir() if path.is_dir()}
+    own = {path.stem for path in ours} | folders_of_tests | {'mmfusion_plugin', 'bootstrapping'}
     imported = set()
     for node in (node for path in sources for node in ast.walk(ast.parse(path.read_text()))):
         if isinstance(node, ast.Import):

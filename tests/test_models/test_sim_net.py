@@ -58,10 +58,10 @@ def head_size(width: int, classes: int) -> int:
 def test_the_paper_s_size_in_closed_form():
     with torch.device('meta'):
         trunk = size(resnet101()) - (2048 + 1) * 1000
-        parts = dict(image_backbone=dict(type='ResNet', depth=101), point_backbone=dict(type='PointNet'))
-        model = MODELS.build(dict(type='SIMNet', head=dict(num_classes=2), **parts))
-        images = MODELS.build(dict(type='SIMNet', head=dict(num_classes=2), image_backbone=parts['image_backbone']))
-        looking = MODELS.build(dict(type='SIMNet', head=dict(num_classes=2), fusion='both', **parts))
+    parts = dict(image_backbone=dict(type='ResNet', depth=101), point_backbone=dict(type='PointNet'))
+    model = MODELS.build(dict(type='SIMNet', head=dict(num_classes=2), **parts))
+    images = MODELS.build(dict(type='SIMNet', head=dict(num_classes=2), image_backbone=parts['image_backbone']))
+    looking = MODELS.build(dict(type='SIMNet', head=dict(num_classes=2), fusion='both', **parts))
     points = mlp_size(3, (64, 64)) + mlp_size(64, (64, 128, 1024)) + transform_size(3) + transform_size(64)
     assert model.head.in_channels == 3072 and size(model) == trunk + points + head_size(3072, 2)
     assert images.head.in_channels == 2048 and size(images) == trunk + head_size(2048, 2)
