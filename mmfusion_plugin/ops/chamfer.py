@@ -7,10 +7,10 @@ or ``'auto'`` (the tree on a CPU, else torch). They differ where two points are 
 from __future__ import annotations
 
 import torch
+from scipy.spatial import cKDTree
 from torch import Tensor
 
 from .clouds import CloudBatch, Clouds, Lengths, pair_blocks, pair_clouds
-from .neighbours import knn
 
 # Pairs of points compared at once by torch: 64 MB of float32, enough to occupy a GPU.
 _PAIRS_AT_ONCE = 1 << 24
@@ -95,7 +95,9 @@ def _nearest_index(query: CloudBatch, reference: CloudBatch, backend: str) -> Te
     if backend == 'scipy' or (backend == 'auto' and points.device.type == 'cpu'):
         for row, (rows, columns) in enumerate(zip(query.lengths.tolist(), reference.lengths.tolist())):
             if rows and columns:
-                index[row, :rows] = knn(points[row, :rows], others[row, :columns], 1, 'scipy')[1][:, 0]
+                tree = cKDTree(others[row, :columns].double().numpy(), balanced_tree=False)  # built faster
+                found = tree.query(points[row, :rows].double().numpy(), workers=torch.get_num_threads())[1]
+                index[row, :rows] = torch.from_numpy(found)
         return index
     padding = ~reference.mask
     for sample, rows in pair_blocks(*points.shape[:2], others.shape[1], _PAIRS_AT_ONCE):

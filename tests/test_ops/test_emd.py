@@ -92,8 +92,9 @@ def test_sinkhorn_comes_down_to_the_exact_cost(p: int) -> None:
 def test_sinkhorn_of_a_shifted_cloud_is_the_shift() -> None:
     (source,) = clouds(50)
     shift = torch.tensor([0.3, -0.4, 1.2]).double()  # 1.3 long
-    for p, cost in ((1, 1.3), (2, 1.3**2 / 2)):
-        assert float(sinkhorn_divergence(source, source + shift, p=p, scaling=0.9)) == pytest.approx(cost, rel=1e-3)
+    for p, cost, blur in ((1, 1.3, 1e-4), (2, 1.3**2 / 2, 0.05)):
+        found = float(sinkhorn_divergence(source, source + shift, p=p, blur=blur, scaling=0.9))
+        assert found == pytest.approx(cost, rel=1e-3)
         assert float(sinkhorn_divergence(source, source.flip(0), p=p)) == pytest.approx(0, abs=1e-12)
     one = torch.zeros(1, 3)
     assert [float(sinkhorn_divergence(one, one + shift.float(), p=p)) for p in (1, 2)] == pytest.approx([1.3, 0.845])
@@ -109,10 +110,10 @@ def test_sinkhorn_does_not_mind_where_the_clouds_are() -> None:
 
 @pytest.mark.parametrize('p', [1, 2])
 def test_sinkhorn_gradient_at_convergence_is_that_of_the_value(p: int) -> None:
-    source, target = (cloud.requires_grad_() for cloud in clouds(5, 7))
+    source, target = (cloud.requires_grad_() for cloud in clouds(4, 5))
 
     def converged(x: Tensor, y: Tensor) -> Tensor:
-        return sinkhorn_divergence(x, y, p=p, blur=0.5, scaling=0.98, diameter=2.0)
+        return sinkhorn_divergence(x, y, p=p, blur=0.5, scaling=0.95, diameter=2.0)
 
     assert torch.autograd.gradcheck(converged, (source, target), eps=1e-5, atol=1e-4)
 

@@ -100,7 +100,10 @@ def test_alignments_as_published_and_as_meant() -> None:
     rotation, translation = move.rotation.numpy(), move.translation.numpy()
     legacy = align(prediction, target.float(), 'icp_legacy').detach()
     np.testing.assert_allclose(legacy, prediction.detach().numpy() @ rotation - translation, atol=1e-5)
-    assert float((legacy - target).norm(dim=1).mean()) > 0.01  # a shift that should have been turned, too
+    # It takes off a shift that should have been turned, too.
+    wrong = translation @ rotation - translation
+    np.testing.assert_allclose(legacy - target, np.tile(wrong, (len(target), 1)), atol=1e-5)
+    assert np.linalg.norm(wrong) > 0.005
     assert align(prediction, target.float(), 'none') is prediction
     (slope,) = torch.autograd.grad(back[0, 0], prediction)
     np.testing.assert_allclose(slope[0], rotation[:, 0], atol=1e-5)
