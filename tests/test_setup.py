@@ -157,8 +157,8 @@ def test_pins_ranges_and_requirements_agree(pins: dict, repo_root: Path) -> None
 def test_every_import_is_required(repo_root: Path, folders: tuple, files: tuple) -> None:
     sources = [path for folder in folders for path in (repo_root / folder).rglob('*.py') if '.mim' not in path.parts]
     ours = [path for base in ('projects', 'tests', 'tools') for path in (repo_root / base).rglob('*.py')]
-    folders_of_tests = {path.name for path in (repo_root / 'tests').iterdir() if path.is_dir()}
-    own = {path.stem for path in ours} | folders_of_tests | {'mmfusion_plugin', 'bootstrapping'}
+    packages = {path.name for base in ('tests', 'tools') for path in (repo_root / base).iterdir() if path.is_dir()}
+    own = {path.stem for path in ours} | packages | {'mmfusion_plugin'}
     imported = set()
     for node in (node for path in sources for node in ast.walk(ast.parse(path.read_text()))):
         if isinstance(node, ast.Import):
@@ -169,7 +169,8 @@ def test_every_import_is_required(repo_root: Path, folders: tuple, files: tuple)
     needed = {distributions.get(name, name) for name in imported - own - set(sys.stdlib_module_names)}
     lines = [line for name in files for line in (repo_root / 'requirements' / f'{name}.txt').read_text().split()]
     required = {re.match(r'[\w-]+', line).group(0) for line in lines}
-    assert len(needed) > 10 and needed - required <= {'torch', 'torchvision'}, 'torch is chosen by whoever installs'
+    # torch is chosen by whoever installs; geomloss is measured beside where it happens to be installed.
+    assert len(needed) > 10 and needed - required <= {'torch', 'torchvision', 'geomloss'}
 
 
 def test_missing_pins_sees_a_cut_installation(boot: SimpleNamespace, tmp_path: Path) -> None:
