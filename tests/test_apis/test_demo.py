@@ -98,6 +98,7 @@ def test_every_stage_is_a_command_that_its_tool_accepts(repo_root, monkeypatch):
         raise Accepted
 
     monkeypatch.setattr(argparse.ArgumentParser, 'parse_args', parse_and_stop)
+    monkeypatch.syspath_prepend(repo_root / 'tools')  # as where python runs a script
     behind = {'tools/dist_train.sh': 'tools/train.py', 'tools/dist_test.sh': 'tools/test.py'}
     planned = demo.stages(demo.DemoOptions(TAUGHT, ALONE, Path('work')), Path('data'))
     for title, (_, tool, *arguments) in planned:
