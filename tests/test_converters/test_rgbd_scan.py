@@ -63,12 +63,19 @@ def test_intrinsics_of_the_colour_images_are_recognised_by_their_size(folder):
     np.testing.assert_allclose(opened(folder).intrinsic, INTRINSIC)
 
 
-def test_files_with_other_numbers_are_matched_in_their_order_when_asked(folder, capsys):
+def test_files_with_other_numbers_are_matched_in_their_order_when_asked(folder):
     for place, path in enumerate(sorted((folder / 'depth').iterdir())):
-        path.rename(folder / f'depth/1305031102.{place + 8}.png')  # 8, 9, 10, ...: not the order of letters
+        path.rename(folder / f'depth/d{place + 8}.png')  # 8, 9, 10, ...: not the order of letters
     with pytest.raises(ValueError, match='different numbers.*--by-order'):
         opened(folder)
     recording = opened(folder, by_order=True)
+    assert [frame.depth.stem for frame in recording.frames] == ['d8', 'd9', 'd10', 'd11', 'd12', 'd13']
+
+
+def test_files_without_one_number_are_matched_in_their_order(folder, capsys):
+    for place, path in enumerate(sorted((folder / 'depth').iterdir())):
+        path.rename(folder / f'depth/1305031102.{place + 8}.png')
+    recording = opened(folder)
     assert 'in their order' in capsys.readouterr().out
     assert [frame.number for frame in recording.frames] == list(range(6))
     assert [frame.depth.stem[-1] for frame in recording.frames] == list('890123')

@@ -23,7 +23,7 @@ from mmfusion_plugin.converters.scannet_taxonomy import CLASSES
 SEEDS = [0, 1, 2]
 COLOUR = ('picture', 'curtain', 'door', 'window')
 IMAGES = ('mvpnet', 'baseline', 'gsm-fs', 'gsm-bs', 'gsm', 'csm', 'aux', 'unp', 'safnet')  # variants that have images
-VARIANTS = ('views', 'pointnet2', *IMAGES)
+VARIANTS = ('views', 'pointnet2', 'pointnet2-rgb', *IMAGES)
 SYSTEMS = ('pointnet2', 'mvpnet', 'safnet')
 
 

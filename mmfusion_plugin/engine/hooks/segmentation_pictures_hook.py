@@ -71,6 +71,7 @@ class SegmentationPicturesHook(Hook):
             if rest or turn >= self.max_samples or index >= len(loader.dataset):
                 continue
             packed = dict(inputs={key: value[place] for key, value in inputs.items()}, data_samples=sample)
-            labels = output.pred_pts_seg.pts_semantic_mask.cpu().numpy() if 'pred_pts_seg' in output else None
-            pixels = output.pred_sem_seg.sem_seg.cpu().numpy() if 'pred_sem_seg' in output else None
+            points, views = (getattr(output, key, None) for key in ('pred_pts_seg', 'pred_sem_seg'))
+            labels = None if points is None else points.pts_semantic_mask.cpu().numpy()
+            pixels = None if views is None else views.sem_seg.cpu().numpy()
             draw_sample(packed, loader.dataset.metainfo, out_dir, f'{index:06d}', labels, pixels)
