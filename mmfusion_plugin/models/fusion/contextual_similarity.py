@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from typing import Optional, Tuple
 
 import torch
@@ -14,12 +13,11 @@ from torch import Tensor, nn
 from mmfusion_plugin.models.layers.cloud_batch import join_rows
 from mmfusion_plugin.models.layers.orientation_encoding import OrientationEncoding, neighbour_features
 from mmfusion_plugin.models.layers.row_mlp import row_mlp
-from mmfusion_plugin.models.layers.set_statistics import SetStatistics
 from mmfusion_plugin.ops.octants import octant_neighbours
 
 from .neighbourhoods import Neighbourhoods
 
-STATISTICS = ('joint', 'separate', 'published')
+STATISTICS = ('joint', 'published')
 
 
 @MODELS.register_module()
@@ -42,9 +40,8 @@ class ContextualSimilarity(BaseModule):
         radius: In which the octants' nearest points lie (metres; published code: 0.1; the paper gives none).
         pointwise: See :class:`OrientationEncoding`.
         statistics: Of the batch normalisations. ``'joint'``: both sets pass the layers together, so that equal
-            neighbourhoods have equal contexts, in training and testing (ours). ``'separate'``: each is normalised by
-            its own, in testing, too (ours). ``'published'``: each by its own in training, and in testing by a running
-            average over both, which neither has been trained with.
+            neighbourhoods have equal contexts, in training and testing (ours). ``'published'``: each is normalised by
+            its own in training, and in testing by a running average over both, which neither has been trained with.
         init_cfg: Of mmengine's ``BaseModule``.
 
     Attributes:
@@ -74,7 +71,6 @@ class ContextualSimilarity(BaseModule):
         self.orientation = OrientationEncoding(width * num_neighbours, orientation_channels, pointwise)
         self.mlp = row_mlp(orientation_channels, (channels,) * layers)
         self.compared = nn.Linear(channels, channels)
-        self.statistics_of_others = SetStatistics(self) if statistics == 'separate' else None
 
     def forward(self, pair: Neighbourhoods, octants: Optional[Tensor] = None) -> Tuple[Tensor, Tensor]:
         """Similarity and context of the points.
@@ -105,8 +101,7 @@ class ContextualSimilarity(BaseModule):
             context, other = both.split([len(octants), len(seen)])
         else:
             context = self.mlp(self.orientation(pair.points, own, octants, pair.points))
-            with nullcontext() if self.statistics_of_others is None else self.statistics_of_others.used_in(self):
-                other = self.mlp(self.orientation(pair.points, theirs, octants[seen], pair.points[seen]))
+            other = self.mlp(self.orientation(pair.points, theirs, octants[seen], pair.points[seen]))
         cosine = F.cosine_similarity(self.compared(context.index_select(0, seen)), self.compared(other), dim=1)
         return cosine.new_zeros(len(octants)).index_put((seen,), cosine), context
 
