@@ -14,14 +14,18 @@ from .spread import Spread
 COLOURS = ('#0969da', '#1a7f37', '#9a6700')
 
 
-def draw_bars(path: Path, variants: dict[str, dict[int, dict]], means: Mapping[str, str], title: str) -> Path:
-    """Bars of the means over seeds, a dot per seed; IoU in percent.
+def draw_bars(
+    path: Path, variants: dict[str, dict[int, dict]], means: Mapping[str, str], title: str,
+    figure_name: str = 'IoU',
+) -> Path:
+    """Bars of the means over seeds, a dot per seed, in percent.
 
     Args:
         path: PNG to write.
         variants: Of :func:`~mmfusion_plugin.apis.study.spread.by_variant`.
         means: Keys of the entries, in 0..1, and their names; as many as there are :data:`COLOURS`, or fewer.
         title: Above the picture.
+        figure_name: What the bars are, at their axis.
 
     Returns:
         ``path``.
@@ -37,7 +41,7 @@ def draw_bars(path: Path, variants: dict[str, dict[int, dict]], means: Mapping[s
             values = [100 * entry[key] for entry in entries.values() if entry[key] is not None]
             axes.plot([place] * len(values), values, 'o', color=INK, markersize=3.5, alpha=0.8)
     axes.set_xticks(np.arange(len(variants)), list(variants))
-    axes.set_ylabel('IoU (%), mean and single seeds', color=INK)
+    axes.set_ylabel(f'{figure_name} (%), mean and single seeds', color=INK)
     axes.set_axisbelow(True)
     axes.grid(axis='y', color=FAINT, linewidth=0.6)
     axes.tick_params(colors=SOFT, labelcolor=INK, labelsize=9)

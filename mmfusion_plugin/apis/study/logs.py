@@ -32,6 +32,25 @@ def read_scores(work_dir: Path, classes: Sequence[str], groups: Mapping[str, Seq
     return {'miou': scored[-1]['miou'], **class_means(iou, groups), 'iou': known, **read_steps(work_dir)}
 
 
+def read_metrics(work_dir: Path, names: Mapping[str, str]) -> dict:
+    """Chosen metrics of the last validation, and the times of a training.
+
+    Args:
+        work_dir: Of the training.
+        names: Of the metrics as they are logged (``accuracy/top1``), each with its key in what is returned.
+
+    Returns:
+        The metrics, as they were logged, and what :func:`read_steps` returns.
+
+    Raises:
+        ValueError: The log holds no validation with these metrics, or no training.
+    """
+    scored = [row for row in logged_rows(work_dir) if all(name in row for name in names)]
+    if not scored:
+        raise ValueError(f'{work_dir} holds no validation with {", ".join(names)}')
+    return {**{key: scored[-1][name] for name, key in names.items()}, **read_steps(work_dir)}
+
+
 def read_steps(work_dir: Path) -> dict:
     """Times of a training.
 

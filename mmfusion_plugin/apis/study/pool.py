@@ -36,8 +36,14 @@ class Task:
     product: Optional[Path] = None
 
 
+def mean_iou(entry: dict) -> str:
+    """What is said of a finished run while the others go on: its ``miou``."""
+    return f'mIoU {100 * entry["miou"]:.2f}'
+
+
 def run_all(
-    tasks: Sequence[Task], results: Results, jobs: int, score: Callable[[Task], dict], runner: Runner = train
+    tasks: Sequence[Task], results: Results, jobs: int, score: Callable[[Task], dict], runner: Runner = train,
+    summary: Callable[[dict], str] = mean_iou,
 ) -> None:
     """Train what is not in ``results``, ``jobs`` at a time, each with its share of the cores.
 
@@ -47,8 +53,9 @@ def run_all(
         tasks: In the order in which they start; a task's needs are among them.
         results: Gets an entry as each run ends: variant and seed, scores, usage, notes, conditions, command.
         jobs: Trainings at once.
-        score: What the training of a task has logged, ``miou`` (0..1) among it.
+        score: What the training of a task has logged.
         runner: Trains; for tests.
+        summary: What is said of an entry as its run ends.
 
     Raises:
         RuntimeError: A training failed. Those under way are awaited and kept, no other is started.
@@ -68,7 +75,7 @@ def run_all(
                     task, entry = running[future], future.result()
                     results.add(entry)
                     del running[future]
-                    bar.write(f'{task.run.name}: mIoU {100 * entry["miou"]:.2f}, {entry["seconds"]:.0f} s')
+                    bar.write(f'{task.run.name}: {summary(entry)}, {entry["seconds"]:.0f} s')
                     bar.update()
         except (KeyboardInterrupt, SystemExit):
             STOPPED.set()
