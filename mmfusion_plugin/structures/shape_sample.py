@@ -1,0 +1,55 @@
+"""A picture of an object, its true shape, and the shape predicted from the picture."""
+
+from __future__ import annotations
+
+from typing import Union
+
+import numpy as np
+from mmengine.structures import BaseDataElement
+from torch import Tensor
+
+Array = Union[Tensor, np.ndarray]
+
+
+def _field(name: str, layout: str) -> property:
+    """A data field of a fixed layout, such as ``(N, 3)``: letters are any size."""
+    sizes = [int(size) if size.strip().isdigit() else None for size in layout.strip('()').split(',')]
+
+    def get(self: BaseDataElement) -> Array:
+        return getattr(self, f'_{name}')
+
+    def put(self: BaseDataElement, value: Array) -> None:
+        shape = tuple(getattr(value, 'shape', ()))
+        if len(shape) != len(sizes) or any(size not in (None, found) for size, found in zip(sizes, shape)):
+            raise ValueError(f'{name} must have shape {layout}, got {shape or type(value).__name__}')
+        self.set_field(value, f'_{name}', dtype=(Tensor, np.ndarray))
+
+    def remove(self: BaseDataElement) -> None:
+        delattr(self, f'_{name}')
+
+    return property(get, put, remove)
+
+
+class ShapeSample(BaseDataElement):
+    """What belongs to one image besides its pixels.
+
+    Clouds are in the frame and the unit of the dataset's shapes (ShapeNet: about [-0.5, 0.5], y up). A field that was
+    not set is missing: ask with ``'gt_points' in sample`` or ``sample.get('gt_points')``.
+
+    Attributes:
+        gt_points: (M, 3) float32, points on the true surface.
+        gt_voxels: (R, R, R) bool, the true shape as voxels.
+        pred_points: (N, 3) float32, the predicted cloud.
+        pred_samples: (S, N, 3) float32, clouds drawn from the predicted distribution; only where S > 1.
+
+    The metainfo has ``synset`` (WordNet id of the category), ``category`` (its name), ``model_id``, ``view`` (int),
+    ``azimuth`` of the camera in radians (float; absent or None where unknown) and ``img_path``.
+
+    Raises:
+        ValueError: A field is set to another shape.
+    """
+
+    gt_points = _field('gt_points', '(M, 3)')
+    gt_voxels = _field('gt_voxels', '(R, R, R)')
+    pred_points = _field('pred_points', '(N, 3)')
+    pred_samples = _field('pred_samples', '(S, N, 3)')
