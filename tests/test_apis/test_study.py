@@ -27,6 +27,7 @@ from mmfusion_plugin.apis.study import (
     markdown,
     paired_difference,
     plan,
+    read_metrics,
     read_scores,
     run_all,
     sharing,
@@ -221,6 +222,21 @@ def test_scores_are_the_last_logged(tmp_path):
     assert scores == dict(miou=0.4, flat=0.3, none=None, iou=dict(wall=0.3, bed=None, sofa=0.5), iterations=5,
                           seconds_per_iteration=2.0)
     assert class_means(dict(a=0.2, b=0.6, c=9.0), {'two': 'ab'}) == {'two': pytest.approx(0.4)}
+
+
+def test_metrics_are_the_last_logged(tmp_path):
+    early, last = ({'accuracy/top1': value, 'f1': value / 2} for value in (50.0, 60.0))
+    write_log(tmp_path, [dict(loss=1.0, time=2.0), early, last, {'accuracy/top1': 70.0}])
+    steps = dict(iterations=1, seconds_per_iteration=2.0)
+    assert read_metrics(tmp_path, {'accuracy/top1': 'accuracy', 'f1': 'f1'}) == dict(accuracy=60.0, f1=30.0, **steps)
+    with pytest.raises(ValueError, match='no validation with f1, recall'):
+        read_metrics(tmp_path, {'f1': 'f1', 'recall': 'recall'})
+
+
+def test_what_is_said_of_a_finished_run(tmp_path, capfd):
+    results, scores = open_results(tmp_path), {'f1': 0.5}
+    run_all(tasks(tmp_path, [Run('plain', 0)]), results, 1, lambda _: scores, Stub(), lambda entry: f"F1 {entry['f1']}")
+    assert 'plain_seed0: F1 0.5, 120 s' in ''.join(capfd.readouterr())
 
 
 def test_times_are_measured_alone(tmp_path):
