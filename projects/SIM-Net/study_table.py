@@ -1,0 +1,85 @@
+"""The study's figures as the paper's tables, and as pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from study_plan import ABLATION, ATTENTION, FEW, MAIN, MASKED, POINTS, REFERENCE, SHOTS, TRAIT, TRAITS, Variant
+
+from mmfusion_plugin.apis.study import Spread, by_variant, draw_bars, markdown, paired_difference, sharing
+
+MEANS = {'accuracy': 'accuracy', 'f1': 'macro F1'}
+Entries = dict[int, dict]
+
+
+def tables(runs: list[dict]) -> str:
+    """Markdown: each trait; dimensions and networks of points; ablations and attention; masks; few sheets; and how the
+    runs were made. In percent, differences taken seed by seed; a table without a run is left out."""
+    full = Variant('simnet').name
+    complete = [Variant(system, masks='complete') for system in MASKED]
+    parts = [
+        rows_of(runs, 'trait', [Variant(system, trait) for trait in TRAITS for system in MAIN]),
+        rows_of(runs, f'points ({TRAIT})', [Variant(system) for system in (*MAIN, *POINTS)]),
+        rows_of(runs, f'changed ({TRAIT})', [Variant(name) for name in ('simnet', *ABLATION, *ATTENTION)], full),
+        against_selected(runs, complete),
+        few_shot(runs),
+    ]
+    return '\n\n'.join([*(part for part in parts if part), sharing(runs)])
+
+
+def rows_of(runs: list[dict], title: str, variants: Sequence[Variant], reference: str = '') -> str:
+    """A row per variant, with what it has over ``reference``, or over the image alone of the same trait."""
+    found = by_variant(runs, list({entry['variant'] for entry in runs}))
+    versus = 'simnet' if reference else REFERENCE
+    rows = [[title, 'seeds', *MEANS.values(), *(f'{label} − {versus}' for label in MEANS.values())]]
+    for variant in variants:
+        if variant.name in found:
+            base = reference or Variant(REFERENCE, variant.trait).name
+            label = variant.name if title == 'trait' else variant.system
+            rows.append(_row(label, found[variant.name], found.get(base, {}), variant.name == base))
+    return markdown(rows) if len(rows) > 1 else ''
+
+
+def against_selected(runs: list[dict], variants: Sequence[Variant]) -> str:
+    """Masks of mixed quality beside good ones."""
+    found = by_variant(runs, list({entry['variant'] for entry in runs}))
+    names = [f'{label}, {kind}' for kind in ('selected', 'complete') for label in MEANS.values()]
+    rows = [[f'masks ({TRAIT})', *names, *(f'{label}, complete − selected' for label in MEANS.values())]]
+    for variant in variants:
+        good, poor = found.get(Variant(variant.system).name, {}), found.get(variant.name, {})
+        if poor:
+            figures = [_text(entries, key) for entries in (good, poor) for key in MEANS]
+            rows.append([variant.system, *figures, *_differences(poor, good)])
+    return markdown(rows) if len(rows) > 1 else ''
+
+
+def few_shot(runs: list[dict]) -> str:
+    """Accuracy by the number of training sheets."""
+    found = by_variant(runs, list({entry['variant'] for entry in runs}))
+    rows = [[f'sheets of each class ({TRAIT})', *(f'{name}, accuracy' for name in FEW), f'simnet − {REFERENCE}']]
+    for shots in (*SHOTS, None):
+        entries = [found.get(Variant(system, shots=shots).name, {}) for system in FEW]
+        if any(entries):
+            difference = paired_difference(entries[1], entries[0], 'accuracy').text(100, 1, '+')
+            rows.append([str(shots or 'all'), *(_text(each, 'accuracy') for each in entries), difference])
+    return markdown(rows) if len(rows) > 2 else ''
+
+
+def picture(path: Path, runs: list[dict], title: str) -> Path:
+    """Bars of the main systems and traits, and of all rows of one trait; a dot per seed."""
+    shown = [Variant(system, trait) for trait in TRAITS for system in MAIN]
+    return draw_bars(path, by_variant(runs, [variant.name for variant in shown]), MEANS, title, 'Score')
+
+
+def _row(label: str, entries: Entries, reference: Entries, is_reference: bool) -> list[str]:
+    row = [label, ', '.join(str(seed) for seed in sorted(entries)), *(_text(entries, key) for key in MEANS)]
+    return row + (['' for _ in MEANS] if is_reference else _differences(entries, reference))
+
+
+def _differences(entries: Entries, reference: Entries) -> list[str]:
+    return [paired_difference(entries, reference, key).text(100, 1, '+') for key in MEANS]
+
+
+def _text(entries: Entries, key: str) -> str:
+    return Spread.of([entry[key] for entry in entries.values()]).text(100, 1)

@@ -1,0 +1,149 @@
+"""The SIM-Net study: commands, and its tables against plain numpy. No training: a stand-in writes logs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from mmengine.config import Config
+from study_modules import study_modules
+
+from mmfusion_plugin.apis.study import Results, Run, Usage, plan, run_all
+
+SEEDS = [0, 1, 2]
+TRAITS = ('thorns', 'lobed', 'fruit')
+
+
+@pytest.fixture
+def study(repo_root: Path) -> Iterator[SimpleNamespace]:
+    """The project's modules."""
+    with study_modules(repo_root / 'projects' / 'SIM-Net') as modules:
+        modules.size = modules.plan.SIZES['cpu']
+        yield modules
+
+
+def scores_of(name: str) -> dict:
+    """A validation as MMPreTrain logs it."""
+    accuracy, f1 = 50 + 50 * np.random.default_rng(sum(map(ord, name))).random(2)
+    return {'accuracy/top1': accuracy, 'single-label/f1-score': f1}
+
+
+class Stub:
+    """Writes the log of a training whose scores follow from its folder's name."""
+
+    def __call__(self, command: list, work_dir: Path, threads: int) -> Usage:
+        log = work_dir / '20260101_000000' / 'vis_data' / 'scalars.json'
+        log.parent.mkdir(parents=True)
+        rows = [dict(loss=1.0, time=2.0), scores_of(work_dir.name)]
+        log.write_text(''.join(f'{json.dumps(row)}\n' for row in rows))
+        return Usage(seconds=60.0, peak_memory_mb=None)
+
+
+def finished(study: SimpleNamespace, folder: Path, variants: list | None = None) -> Results:
+    results = study.runs.open_results(folder / 'cpu.json', study.size)
+    runs = plan(variants or list(study.plan.VARIANTS), SEEDS)
+    tasks = study.runs.tasks(study.size, runs, folder / 'work')
+    run_all(tasks, results, 2, study.runs.score, Stub(), study.runs.summary)
+    return results
+
+
+def configured(study: SimpleNamespace, size: str, repo_root: Path, monkeypatch) -> dict[str, Config]:
+    """Each variant's config as the real tool's own code reads its command."""
+    monkeypatch.syspath_prepend(str(repo_root / 'tools'))
+    from train import parse_args
+
+    from mmfusion_plugin.engine.launch import apply_train_arguments, load_config
+
+    monkeypatch.chdir(repo_root)
+    cfgs = {}
+    for name in study.plan.VARIANTS:
+        command = study.plan.training_command(study.plan.SIZES[size], Run(name, 7), Path('w'))
+        monkeypatch.setattr(sys, 'argv', command[1:])
+        args = parse_args()
+        cfgs[name] = load_config(args)
+        apply_train_arguments(cfgs[name], args)
+    return cfgs
+
+
+@pytest.mark.parametrize('size', ['cpu', 'gpu'])
+def test_commands_configure_the_variant(study, size, repo_root, monkeypatch):
+    cfgs = configured(study, size, repo_root, monkeypatch)
+    full = cfgs['simnet-thorns']
+    for name, cfg in cfgs.items():
+        train, val = cfg.train_dataloader.dataset, cfg.val_dataloader.dataset
+        trait = next(trait for trait in TRAITS if trait in name.split('-'))
+        assert train.trait == val.trait == trait and cfg.randomness.seed == 7 and cfg.work_dir == 'w'
+        assert train.data_root == val.data_root == f'{study.plan.SIZES[size].data_root}/'
+        assert (train.split, val.split) == ('train', 'val') and 'few_shot' not in val
+        masks = 'masks_complete' if 'complete' in name else 'masks_selected'
+        assert train.mask_root == val.mask_root == masks
+        shots = [int(part[:-5]) for part in name.split('-') if part.endswith('shots')]
+        assert train.few_shot == (shots[0] if shots else None)
+        assert cfg.optim_wrapper == full.optim_wrapper and cfg.default_hooks.checkpoint.save_best is None
+        assert cfg.model.head == full.model.head
+        assert (cfg.model.image_backbone is None) == name.startswith('pointnet')
+        assert (cfg.model.point_backbone is None) == name.startswith('image')
+    expected = {'image': 'concat', 'point-to-image': 'point-to-image', 'image-to-point': 'image-to-point'}
+    for name, fusion in expected.items():
+        key = 'image-thorns' if name == 'image' else f'simnet-{name}-thorns'
+        direction = cfgs[key].model.fusion
+        assert (direction if isinstance(direction, str) else direction['direction']) == fusion
+    steps = {name: {step['type']: step for step in cfg.train_dataloader.dataset.pipeline} for name, cfg in cfgs.items()}
+    assert steps['simnet-102points-thorns']['PixelToPoint']['num_points'] == 102
+    assert steps['simnet-z0-thorns']['PixelToPoint']['z_mode'] == 'zero'
+    assert steps['pointnet2-6d-thorns']['PixelToPoint']['features'] == 'xyzrgb'
+    assert steps['simnet-segmented-thorns']['PackImageInputs']['image_source'] == 'segmented'
+    assert steps['simnet-thorns']['PackImageInputs']['image_source'] == 'original'
+
+
+def test_few_sheets_get_as_many_iterations(study):
+    size, variants = study.plan.SIZES['gpu'], study.plan.VARIANTS
+    full = size.length * -(-3000 // 32)
+    for shots in (10, 30, 100):
+        length = size.length_of(variants[f'image-thorns-{shots}shots'])
+        assert abs(length * -(-2 * shots // 32) - full) < -(-2 * shots // 32)
+    assert {study.size.length_of(variant) for variant in variants.values()} == {study.size.length}
+
+
+def test_tables_against_numpy(study, tmp_path):
+    results = finished(study, tmp_path)
+    text = study.table.tables(results.runs)
+    scores = {name: np.array([list(scores_of(f'{name}_seed{seed}').values()) for seed in SEEDS])
+              for name in study.plan.VARIANTS}  # fmt: skip
+
+    def spread(values: np.ndarray, sign: str = '') -> str:
+        return f'{values.mean():{sign}.1f} ± {values.std(ddof=1):.1f}'
+
+    ours, image = scores['simnet-lobed'], scores['image-lobed']
+    cells = [spread(ours[:, 0]), spread(ours[:, 1]), *(spread((ours - image)[:, i], '+') for i in range(2))]
+    assert f'| simnet-lobed | 0, 1, 2 | {" | ".join(cells)} |' in text
+    changed, full = scores['simnet-z0-thorns'], scores['simnet-thorns']
+    cells = [*(spread(changed[:, i]) for i in range(2)), *(spread((changed - full)[:, i], '+') for i in range(2))]
+    assert f'| simnet-z0 | 0, 1, 2 | {" | ".join(cells)} |' in text
+    good, poor = scores['pointnet-thorns'], scores['pointnet-thorns-complete']
+    cells = [spread(values[:, i]) for values in (good, poor) for i in range(2)]
+    cells += [spread((poor - good)[:, i], '+') for i in range(2)]
+    assert f'| pointnet | {" | ".join(cells)} |' in text
+    few = [scores[f'{name}-thorns-30shots'][:, 0] for name in ('image', 'simnet')]
+    assert f'| 30 | {spread(few[0])} | {spread(few[1])} | {spread(few[1] - few[0], "+")} |' in text
+    assert 'Trainings: 93 with 2 at once' in text
+
+
+def test_unfinished_tables_are_left_out(study, tmp_path):
+    results = finished(study, tmp_path, ['simnet-thorns', 'image-thorns'])
+    text = study.table.tables(results.runs)
+    assert 'simnet-thorns' in text and 'complete' not in text and 'sheets of each class' not in text
+    assert study.table.picture(tmp_path / 'bars.png', results.runs, 'Title').is_file()
+
+
+def test_a_changed_config_is_noticed(study, tmp_path, monkeypatch):
+    finished(study, tmp_path, ['simnet-thorns'])
+    before = study.plan.decisive_settings
+    monkeypatch.setattr(study.plan, 'decisive_settings', lambda cfg: {**before(cfg), 'randomness': 'other'})
+    with pytest.raises(ValueError, match='config of simnet-thorns'):
+        study.runs.open_results(tmp_path / 'cpu.json', study.size)
