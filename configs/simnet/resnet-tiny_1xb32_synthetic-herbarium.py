@@ -1,0 +1,10 @@
+# The narrow ResNet-18 by itself: the baseline, which sees the image alone.
+_base_ = './simnet-tiny_1xb32_synthetic-herbarium.py'
+
+# Rarely
+model = dict(point_backbone=None)
+train_pipeline = [step for step in _base_.train_pipeline if step['type'] != 'PixelToPoint']
+test_pipeline = [step for step in _base_.test_pipeline if step['type'] != 'PixelToPoint']
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+test_dataloader = dict(dataset=dict(pipeline=test_pipeline))

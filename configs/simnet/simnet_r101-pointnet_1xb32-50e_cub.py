@@ -1,0 +1,21 @@
+# SIM-Net on CUB-200-2011: 200 birds, masks from the segmentations. Not in the paper: public images that have masks.
+_base_ = [
+    '../_base_/models/sim_net.py',
+    '../_base_/datasets/masked_images.py',
+    '../_base_/schedules/adam_50e.py',
+    '../_base_/image_runtime.py',
+]
+
+# Often changed
+data_root = 'data/CUB_200_2011/'  # with segmentations in it
+
+# Rarely
+dataset_type = 'MaskedCUB'
+num_classes = 200
+model = dict(head=dict(num_classes=num_classes))
+images = dict(type=dataset_type, data_root=data_root)
+train_dataloader = dict(dataset=dict(images, split='train'))
+val_dataloader = dict(dataset=dict(images, split='test'))
+test_dataloader = dict(dataset=dict(images, split='test'))
+# No split is for validation: each epoch is scored on what is tested on, so that none may be chosen by its score.
+default_hooks = dict(checkpoint=dict(save_best=None))
