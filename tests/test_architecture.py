@@ -20,7 +20,7 @@ MAY_IMPORT = {
     'synthetic': {'ops', 'structures', 'files', 'converters'},
     'datasets': {'ops', 'structures', 'files', 'parallel', 'converters'},
     'models': {'ops', 'structures'},
-    'evaluation': {'files', 'converters'},
+    'evaluation': {'files', 'ops', 'converters'},
     'visualization': {'files', 'ops', 'structures'},
     'engine': {'compat', *LIBRARY},
     'apis': {'compat', 'engine', 'synthetic', *LIBRARY},

@@ -3,6 +3,7 @@
 from .lidar_seg_metric import LidarSegMetric
 from .mask_metric import MaskMetric
 from .nuscenes_submission import NuScenesSubmissionWriter
+from .reconstruction_metric import ReconstructionMetric
 from .scannet_seg_metric import ScanNetSegMetric
 from .scannet_submission import ScanNetSubmissionWriter
 from .view_seg_metric import ViewSegMetric
@@ -11,6 +12,7 @@ __all__ = [
     'LidarSegMetric',
     'MaskMetric',
     'NuScenesSubmissionWriter',
+    'ReconstructionMetric',
     'ScanNetSegMetric',
     'ScanNetSubmissionWriter',
     'ViewSegMetric',

@@ -1,5 +1,15 @@
 """Models. Importing this package registers all of them."""
 
-from . import backbones, classifiers, data_preprocessors, fusion, heads, layers, losses, segmentors
+from . import backbones, classifiers, data_preprocessors, fusion, heads, layers, losses, reconstructors, segmentors
 
-__all__ = ['backbones', 'classifiers', 'data_preprocessors', 'fusion', 'heads', 'layers', 'losses', 'segmentors']
+__all__ = [
+    'backbones',
+    'classifiers',
+    'data_preprocessors',
+    'fusion',
+    'heads',
+    'layers',
+    'losses',
+    'reconstructors',
+    'segmentors',
+]

@@ -15,19 +15,19 @@ def _field(name: str, layout: str) -> property:
     """A data field of a fixed layout, such as ``(N, 3)``: letters are any size."""
     sizes = [int(size) if size.strip().isdigit() else None for size in layout.strip('()').split(',')]
 
-    def get(self: BaseDataElement) -> Array:
+    def _get(self: BaseDataElement) -> Array:
         return getattr(self, f'_{name}')
 
-    def put(self: BaseDataElement, value: Array) -> None:
+    def _put(self: BaseDataElement, value: Array) -> None:
         shape = tuple(getattr(value, 'shape', ()))
         if len(shape) != len(sizes) or any(size not in (None, found) for size, found in zip(sizes, shape)):
             raise ValueError(f'{name} must have shape {layout}, got {shape or type(value).__name__}')
         self.set_field(value, f'_{name}', dtype=(Tensor, np.ndarray))
 
-    def remove(self: BaseDataElement) -> None:
+    def _remove(self: BaseDataElement) -> None:
         delattr(self, f'_{name}')
 
-    return property(get, put, remove)
+    return property(_get, _put, _remove)
 
 
 class ShapeSample(BaseDataElement):
