@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 import mmfusion_plugin  # noqa: F401  (registers what is tested)
 from mmfusion_plugin.models.fusion import Neighbourhoods
-from mmfusion_plugin.structures import Boxes2D
+from mmfusion_plugin.structures import Boxes2D, ShapeSample
 
 CLASSES = 4
 VOLUME = dict(lower=[-4, -4, -2], upper=[4, 4, 2], spatial_shape=[16, 16, 8])
@@ -192,6 +192,26 @@ def run_mask_loss(model: nn.Module) -> Tensor:
     return loss
 
 
+def shapes() -> list[ShapeSample]:
+    return [ShapeSample(metainfo=dict(azimuth=angle), gt_points=torch.rand(9, 3)) for angle in (3.0, 0.1)]
+
+
+def run_reconstructor(model: nn.Module) -> Tensor:
+    return sum(model(dict(img=torch.rand(2, 3, 32, 32)), shapes(), mode='loss').values())
+
+
+def run_reconstruction_head(model: nn.Module) -> Tensor:
+    return sum(model.loss(torch.randn(2, 8), shapes()).values())
+
+
+def run_cloud_loss(model: nn.Module) -> Tensor:
+    return model(torch.rand(2, 7, 3, requires_grad=True), [shape.gt_points for shape in shapes()])
+
+
+def run_diversity(model: nn.Module) -> Tensor:
+    return model(torch.rand(2, 7, requires_grad=True), torch.tensor([3.0, torch.nan]))
+
+
 SEGMENTOR = dict(type='PointVoxelSegmentor', backbone=ENCODER, decode_head=HEAD)
 SIZES = dict(channels=8, num_levels=2, num_classes=CLASSES, hidden=6, ignore_index=CLASSES)
 IMAGE = dict(type='ResNetFCN', depth=18, base_channels=4, channels=8)
@@ -215,6 +235,8 @@ CLOUD2 = dict(type='PointNet2Cls', in_channels=3, sa_channels=((6,), (8,)), num_
 TRUNK = dict(type='ResNet', depth=18, stem_channels=8, base_channels=8)
 SIM = dict(type='SIMNet', image_backbone=TRUNK, point_backbone=CLOUD, head=dict(num_classes=CLASSES),
            fusion=dict(channels=8, num_heads=2))
+CODE = dict(num_points=7, fc_channels=9, latent_channels=5, hidden_channels=(6,), kl_weight=0.1,
+            loss_diversity=dict(type='DiversityLoss'))
 MASKS = dict(type='UNetSegmentor', backbone=dict(type='UNet', base_channels=4))
 MODELS_RUN: dict[str, tuple[dict, Callable[[nn.Module], Tensor]]] = {
     'SPVEncoder': (ENCODER, run_encoder),
@@ -249,6 +271,11 @@ MODELS_RUN: dict[str, tuple[dict, Callable[[nn.Module], Tensor]]] = {
     'UNet': (dict(MASKS['backbone'], in_channels=3), run_pixel_map),
     'UNetSegmentor': (MASKS, run_photograph_model),
     'MaskLoss': (dict(type='MaskLoss'), run_mask_loss),
+    'ReConstNet': (dict(type='ReConstNet', backbone=TRUNK, head=CODE), run_reconstructor),
+    'ReConstNetHead': (dict(CODE, type='ReConstNetHead', in_channels=8), run_reconstruction_head),
+    'ChamferLoss': (dict(type='ChamferLoss'), run_cloud_loss),
+    'SinkhornLoss': (dict(type='SinkhornLoss'), run_cloud_loss),
+    'DiversityLoss': (dict(type='DiversityLoss'), run_diversity),
     'RowBatchNorm1d': (dict(type='RowBatchNorm1d', num_features=3), run_norm),
     'FusionDataPreprocessor': (dict(type='FusionDataPreprocessor'), run_preprocessor),
 }
@@ -278,7 +305,8 @@ OTHERS: dict[str, dict[str, dict]] = {
     'HOOKS': {'LoaderGuardHook': {}, 'MainProcessLoggerHook': {}, 'NanGuardHook': {}, 'ReproducibleHook': {},
               'SafeCheckpointHook': {},
               'SegmentationPicturesHook': dict(out_dir='pictures')},
-    'METRICS': {'LidarSegMetric': {}, 'MaskMetric': {}, 'ScanNetSegMetric': {}, 'ViewSegMetric': {}},
+    'METRICS': {'LidarSegMetric': {}, 'MaskMetric': {}, 'ReconstructionMetric': {}, 'ScanNetSegMetric': {},
+                'ViewSegMetric': {}},
     'OPTIM_WRAPPERS': {'BFloat16OptimWrapper': dict(optimizer=torch.optim.SGD([nn.Parameter(torch.ones(1))], lr=0.1))},
     # Reads an info file when it is built: tests/test_datasets and tests/test_configs build it on generated data.
     'DATASETS': {
