@@ -36,7 +36,7 @@ def chamfer(prediction: Tensor, target: Tensor, squared: bool = False) -> float:
 def earth_mover(prediction: Tensor, target: Tensor, kind: str = 'exact') -> float:
     """Mean distance that points are moved by the best one-to-one assignment.
 
-    Published numbers are of approximations (an auction on the GPU), which are above the optimum.
+    Published numbers are of an approximation, an auction on the GPU.
 
     Args:
         prediction: (N, 3) floating, N > 0.
@@ -87,12 +87,12 @@ def sample_spread(samples: Tensor) -> float:
     """How much clouds of one network differ, whose points correspond row by row.
 
     Args:
-        samples: (S, N, 3) floating, S > 1.
+        samples: (S, N, 3) floating, S > 0; one alone has no spread.
 
     Returns:
         Mean over points of their standard deviation (over S - 1, all axes together), in the unit of the points.
     """
-    return float(samples.double().var(dim=0).sum(dim=1).sqrt().mean())
+    return float(samples.double().var(dim=0, unbiased=len(samples) > 1).sum(dim=1).sqrt().mean())
 
 
 def unit_cube(points: Tensor) -> Tensor:

@@ -70,6 +70,7 @@ def test_spread_is_the_standard_deviation_of_a_point():
     noise = torch.randn(4000, 5, 3) * 0.1
     assert sample_spread(torch.rand(5, 3) + noise) == pytest.approx(0.1 * 3**0.5, rel=0.02)
     assert sample_spread(torch.rand(1, 5, 3).expand(3, 5, 3)) == pytest.approx(0, abs=1e-7)
+    assert sample_spread(torch.rand(1, 5, 3)) == 0
 
 
 @pytest.mark.parametrize('wrong, what', [(torch.zeros(0, 3), 'at least one point, got .0, 3'),

@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 import torch
 from mmdet3d.registry import MODELS
+from mmengine.dataset import pseudo_collate
+from mmengine.optim import OptimWrapper
 from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 from torch.distributions import Normal, kl_divergence
 from torchvision.models import resnet50
 
+from mmfusion_plugin.evaluation import ReconstructionMetric
 from mmfusion_plugin.models.heads import ReConstNetHead
 from mmfusion_plugin.models.heads.gaussian_code import GaussianCode, noise_of_images
 from mmfusion_plugin.structures import ShapeSample
@@ -252,3 +255,18 @@ def test_clear_errors():
         head().loss(torch.randn(1, 4), [ShapeSample(metainfo=dict(img_path='chairs/7.png'))])
     with pytest.raises(ValueError, match='MobileNetV2 does not say .*: give in_channels in head'):
         MODELS.build(dict(type='ReConstNet', backbone=dict(type='MobileNetV2')))
+
+
+def test_from_packed_samples_to_scores():
+    """As a loader hands them over: training steps with mmengine's wrapper, then predictions in the metric."""
+    model = build(loss_diversity=dict(type='DiversityLoss'), num_samples=2).train()
+    wrapper = OptimWrapper(torch.optim.Adam(model.parameters(), 1e-3))
+    data = [dict(inputs=dict(img=torch.randint(0, 256, (3, 64, 64), dtype=torch.uint8)), data_samples=sample)
+            for sample in samples(6, 6, category='chair')]  # fmt: skip
+    log = model.train_step(pseudo_collate(data), wrapper)
+    assert set(log) == {'loss', 'loss_chamfer', 'loss_emd', 'loss_diversity'} and log['loss'].isfinite()
+    metric = ReconstructionMetric()
+    with torch.no_grad():
+        metric.process(None, [one.to_dict() for one in model.eval().test_step(pseudo_collate(data))])
+    scores = metric.evaluate(2)
+    assert scores['cd'] == scores['cd_chair'] > 0 and scores['cd_best'] <= scores['cd_mean'] and scores['spread'] > 0
