@@ -47,7 +47,7 @@ def main() -> int:
             print(f'error: {error}', file=sys.stderr)
             return 1
         for cfg in found:
-            print(f'{split}: {cfg.get("ann_file")}')
+            print(f'{split}: {cfg.get("ann_file") or cfg["type"]}')
             if cfg in walked:
                 print('  the same files as above')
                 continue

@@ -7,9 +7,11 @@ from .masked_image_dataset import MaskedImageDataset
 from .masked_public_datasets import MaskedCUB, MaskedFlowers102, MaskedOxfordPets
 from .masked_voc_dataset import MaskedVOC
 from .nuscenes_lidarseg_dataset import NuScenesLidarSegDataset
+from .pix3d_dataset import Pix3DDataset
 from .safe_pickle import UnsafePickleError
 from .scannet_rgbd_dataset import ScanNetRGBDDataset
 from .scannet_view_dataset import ScanNetViewDataset
+from .shapenet_dataset import ShapeNetR2N2Dataset
 from .sweep_files import read_labels, read_sweep
 from .wrapped import innermost_dataset_cfgs
 
@@ -21,8 +23,10 @@ __all__ = [
     'MaskedOxfordPets',
     'MaskedVOC',
     'NuScenesLidarSegDataset',
+    'Pix3DDataset',
     'ScanNetRGBDDataset',
     'ScanNetViewDataset',
+    'ShapeNetR2N2Dataset',
     'TooManyCorruptSamples',
     'UnsafePickleError',
     'innermost_dataset_cfgs',

@@ -14,17 +14,25 @@ from tqdm import tqdm
 from ..parallel import parallel_map
 from .check_report import Report
 from .check_scans import check_scan, check_view
+from .check_shapes import check_shape
 from .check_sweeps import check_sweep
 from .wrapped import innermost_dataset_cfgs
 
 CHECKS = {
     'NuScenesLidarSegDataset': check_sweep,
+    'Pix3DDataset': check_shape,
     'ScanNetRGBDDataset': check_scan,
     'ScanNetViewDataset': check_view,
+    'ShapeNetR2N2Dataset': check_shape,
 }
 """How a sample of each dataset is checked."""
 
-_MORE_FILES = {'NuScenesLidarSegDataset': {'earlier_sweeps': True}}  # arguments that make a dataset name all its files
+_MORE_FILES = {  # arguments that make a dataset name all its files, missing ones too
+    'NuScenesLidarSegDataset': {'earlier_sweeps': True},
+    'Pix3DDataset': {'missing': 'keep'},
+    'ShapeNetR2N2Dataset': {'missing': 'keep', 'views': None},
+}
+_SHARED = ('cloud_path', 'voxel_path', 'viewpoints_path')  # files of an object, which all its pictures name
 
 
 def dataset_cfgs(config: Config, split: str, data_root: Optional[str] = None) -> list[dict]:
@@ -71,12 +79,14 @@ def check_dataset(dataset: BaseDataset, decode: bool = False, workers: int = 1) 
 
 
 def _entries(dataset: BaseDataset) -> Iterator[dict]:
-    """Entries whose ``lidar_sweeps`` name each file once: the sweeps of neighbouring key frames overlap."""
+    """Entries that name each file once: sweeps of neighbouring key frames overlap, pictures share their object."""
     entries = (dataset.get_data_info(index) for index in range(len(dataset)))
     seen: set[str] = set()
     for entry in entries:
         if 'lidar_path' in entry:
             seen.add(entry['lidar_path'])
         fresh = [path for path in entry.get('lidar_sweeps', []) if path not in seen]
-        seen.update(fresh)
-        yield {**entry, 'lidar_sweeps': fresh}
+        shared = {key: entry[key] for key in _SHARED if key in entry}
+        named = {key for key, path in shared.items() if path in seen}
+        seen.update(fresh, shared.values())
+        yield {**{key: value for key, value in entry.items() if key not in named}, 'lidar_sweeps': fresh}

@@ -9,9 +9,9 @@ from typing import Dict, List, Optional, Sequence, Union
 import numpy as np
 from tqdm import tqdm
 
+from mmfusion_plugin.converters.shapenet_taxonomy import Category, chosen_categories
 from mmfusion_plugin.files import write_text
 from mmfusion_plugin.synthetic.recording import claim_folder, record_all
-from mmfusion_plugin.synthetic.shapenet_categories import Category, chosen
 from mmfusion_plugin.synthetic.shapenet_model import ModelPlan, record_model
 
 # Raised whenever the same seed gives other bytes than before.
@@ -64,7 +64,7 @@ def make_shapenet(
     """
     if models < 1 or not 1 <= views <= 100 or seed < 0:
         raise ValueError(f'models={models} must be at least 1, views={views} 1 to 100, seed={seed} not negative')
-    wanted = chosen(categories)
+    wanted = chosen_categories(categories)
     plans = [ModelPlan(category.synset, seed, index, views) for category in wanted for index in range(models)]
     root = Path(out_dir)
     settings = {

@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 
 from mmfusion_plugin.converters.binvox import write_binvox
+from mmfusion_plugin.converters.shapenet_taxonomy import Category, chosen_categories
 from mmfusion_plugin.files import write_text
 from mmfusion_plugin.synthetic.shapenet_camera import Studio, draw_viewpoint
-from mmfusion_plugin.synthetic.shapenet_categories import Category, chosen
 from mmfusion_plugin.synthetic.shapenet_shape import draw_shape, sample_cloud, voxelise
 
 #: Points of the clouds; a smaller one is the beginning of a larger one.
@@ -44,7 +44,7 @@ class ModelPlan:
     @property
     def category(self) -> Category:
         """Of the model."""
-        return chosen([self.synset])[0]
+        return chosen_categories([self.synset])[0]
 
     def rng(self, purpose: int) -> np.random.Generator:
         """Its own stream for each purpose: more views leave the shape and its cloud as they are."""

@@ -9,8 +9,9 @@ import numpy as np
 from scipy.ndimage import binary_fill_holes
 
 from mmfusion_plugin.converters.binvox import VoxelGrid
+from mmfusion_plugin.converters.shapenet_taxonomy import Category
 from mmfusion_plugin.synthetic.meshes import Mesh, merge
-from mmfusion_plugin.synthetic.shapenet_categories import Category
+from mmfusion_plugin.synthetic.shapenet_builders import BUILDERS
 from mmfusion_plugin.synthetic.shapenet_solids import Dice
 
 VOXELS = 32
@@ -38,7 +39,7 @@ class Shape:
 
 def draw_shape(category: Category, rng: np.random.Generator) -> Shape:
     """A shape of a category."""
-    parts = category.build(Dice(rng))
+    parts = BUILDERS[category.name](Dice(rng))
     low, high = merge(parts).bounds
     size = np.linalg.norm(high - low)
     placed = []

@@ -208,6 +208,7 @@ def test_wrong_version_name(hand_world, tmp_path):
 
 
 def test_command_line(world, tmp_path, repo_root, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(str(repo_root / 'tools'))  # as where python runs a script
     main = runpy.run_path(str(repo_root / 'tools/create_data.py'))['main']
     arguments = ['create_data.py', 'nuscenes', '--root-path', str(world), '--out-dir', str(tmp_path)]
     monkeypatch.setattr(sys, 'argv', [*arguments, '--extra-tag', 'mine'])

@@ -224,6 +224,7 @@ def test_options_without_meaning(arguments):
 
 def run_tool(monkeypatch, repo_root, *arguments: object) -> int:
     monkeypatch.setattr(sys, 'argv', ['create_data.py', 'scannet', *map(str, arguments)])
+    monkeypatch.syspath_prepend(str(repo_root / 'tools'))  # as where python runs a script
     with pytest.raises(SystemExit) as stop:
         runpy.run_path(str(repo_root / 'tools/create_data.py'), run_name='__main__')
     return stop.value.code

@@ -194,7 +194,7 @@ def test_world_commands_are_understood(study, repo_root, monkeypatch):
     assert (made.frames, made.mesh_edge, made.workers) == (size.frames, size.mesh_edge, 3)
     assert tuple(made.color_size) == tuple(made.depth_size) == size.camera_size
     given = {}
-    monkeypatch.setattr(create_data, 'run_scannet', lambda args: given.update(vars(args)))
+    monkeypatch.setattr(create_data.scannet, 'run', lambda args: given.update(vars(args)))
     monkeypatch.setattr(sys, 'argv', convert[1:])
     assert create_data.main() == 0
     assert str(given['root_path']) == made.out and tuple(given['image_size']) == size.image_size

@@ -41,9 +41,9 @@ def add(datasets: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> str:
     """Makes the world; returns a line about it."""
+    from mmfusion_plugin.converters.shapenet_taxonomy import chosen_categories
     from mmfusion_plugin.synthetic.shapenet import make_shapenet
-    from mmfusion_plugin.synthetic.shapenet_categories import chosen
 
     root = make_shapenet(args.out, args.models, args.categories, args.seed, args.workers, args.views)
-    count = len(chosen(args.categories))
+    count = len(chosen_categories(args.categories))
     return f'{root}: {args.models} models of each of {count} categories, {args.views} views of each model'

@@ -1,4 +1,4 @@
-"""Transforms of sweeps, scans, images, masks and their match, registered in MMDetection3D's ``TRANSFORMS``."""
+"""Transforms of sweeps, scans, images, masks, shapes and their match, registered in MMDetection3D's ``TRANSFORMS``."""
 
 from .boxes import LoadBoxes2D
 from .damage_views import DamageViews
@@ -9,14 +9,18 @@ from .mask_crop import CropToMask
 from .masks import LoadImageAndMask
 from .matching import MatchPointsToPixels
 from .moving_masks import TransformImageAndMask
+from .object_fitting import FitObject, LoadObjectImage
 from .packing import PackFusionInputs
 from .packing_images import PackImageInputs
+from .packing_shapes import PackShapeInputs
 from .pixel_to_point import PixelToPoint
 from .points import DropPoints, PointsInVolume, RandomSweepTransform, VoteRotTrans
+from .renderings import LoadRendering, LoadViewpoint
 from .scan_chunks import CutIntoChunks, RandomChunk, SamplePoints
 from .scan_loading import LoadScan
 from .scan_neighbours import FindNeighbours
 from .scan_views import LoadViews, SelectViews, UnprojectViews
+from .shape_targets import LoadCloudTarget, LoadVoxelTarget
 
 __all__ = [
     'CropToMask',
@@ -24,18 +28,25 @@ __all__ = [
     'DamageViews',
     'DropPoints',
     'FindNeighbours',
+    'FitObject',
     'JitterImageColours',
     'LoadBoxes2D',
     'LoadCameraImages',
+    'LoadCloudTarget',
     'LoadDepthMap',
     'LoadImageAndMask',
     'LoadLidarSeg',
     'LoadLidarSweep',
+    'LoadObjectImage',
+    'LoadRendering',
     'LoadScan',
+    'LoadViewpoint',
     'LoadViews',
+    'LoadVoxelTarget',
     'MatchPointsToPixels',
     'PackFusionInputs',
     'PackImageInputs',
+    'PackShapeInputs',
     'PixelToPoint',
     'PointsInVolume',
     'RandomChunk',
