@@ -43,10 +43,12 @@ def finished(out_dir: Path, scan: Scan, table: Path, options: ScanOptions) -> Op
 
 
 def fingerprint(scan: Scan, table: Path, options: ScanOptions) -> str:
-    """What a conversion depends on: options, split, and the files' sizes and times."""
-    paths = [*scan.needed(options.label_kinds), scan.file('info'), *([table] if scan.labelled else [])]
+    """What a conversion depends on: options, split, the label table, and the scan's files by size and time."""
+    paths = [*scan.needed(options.label_kinds), scan.file('info')]
     stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in paths if path.is_file()]
-    key = json.dumps([_FORMAT, scan.name, scan.split, asdict(options), stats])
+    # The table by what it says: all scans share it, and a copy of it is no reason to convert them again.
+    names = hashlib.sha256(table.read_bytes()).hexdigest() if scan.labelled and table.is_file() else ''
+    key = json.dumps([_FORMAT, scan.name, scan.split, asdict(options), stats, names])
     return hashlib.sha256(key.encode()).hexdigest()
 
 

@@ -32,6 +32,7 @@ PROJECT = Path(__file__).resolve().parent
 EXAMPLES = """examples:
   python projects/SAFNet/run_study.py --size cpu                      # all variants x 3 seeds on two cores
   python projects/SAFNet/run_study.py --size cpu --variants mvpnet safnet --seeds 0 1 2 3 4
+  python projects/SAFNet/run_study.py --size cpu-long --variants mvpnet gsm csm safnet --seeds 0  # four times as long
   python projects/SAFNet/run_study.py --size gpu --jobs 1             # published widths, a larger world
   python projects/SAFNet/run_study.py --size cpu --robustness         # then: few, missing, misaligned views
   python projects/SAFNet/run_study.py --size cpu --time               # seconds and memory, on an idle machine

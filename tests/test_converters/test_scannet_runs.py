@@ -102,8 +102,16 @@ def test_only_changed_scans_are_converted_again(raw, tmp_path, monkeypatch):
     os.utime(raw / 'scans/scene0011_00/scene0011_00.aggregation.json', ns=(1, 1))
     create_scannet_infos(raw, tmp_path / 'out', SMALL)
     assert calls == ['scene0011_00']
+    table = raw / 'scannetv2-labels.combined.tsv'
+    os.utime(table, ns=(1, 1))
+    create_scannet_infos(raw, tmp_path / 'out', SMALL)
+    assert calls == ['scene0011_00'], 'the same names, written again'
+    table.write_text(table.read_text() + '\n')
+    create_scannet_infos(raw, tmp_path / 'out', SMALL)
+    assert calls[1:] == ['scene0000_00', 'scene0000_01', 'scene0011_00'], 'all that have labels'
+    calls.clear()
     create_scannet_infos(raw, tmp_path / 'out', ScanOptions((16, 12), frame_skip=3))
-    assert len(calls) == 1 + 4
+    assert len(calls) == 4
     assert {path.name for path in (tmp_path / 'out/frames/scene0000_00/color').iterdir()} == {'0.jpg'}
 
 
