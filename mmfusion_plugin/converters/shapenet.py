@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence
 
@@ -35,9 +36,10 @@ def create_shapenet(
     the meshes (or voxels) is measured, and the sampled ones are turned alike: one tree has one frame. A model's points
     depend on its source, its id and the seed alone.
 
-    ``shapenet_manifest.json`` says what there is: ``splits`` (models and complete ones of each part), ``categories``
-    (models with all files of each kind), ``clouds`` (published and sampled ones, and the measured turn from
-    ShapeNetCore v1's axes to the published ones'), ``missing`` (files by model) and ``faults``.
+    ``shapenet_manifest.json`` says what there is: ``splits`` (models and complete ones of each part), ``in_two_parts``
+    (models that are in two parts of a split, which should be none), ``categories`` (models with all files of each
+    kind), ``clouds`` (published and sampled ones, and the measured turn from ShapeNetCore v1's axes to the published
+    ones'), ``missing`` (files by model) and ``faults``.
 
     Args:
         root: Folder with ``ShapeNetRendering``, ``ShapeNet_pointclouds``, ``ShapeNetVox32`` (any of them may be
@@ -99,6 +101,7 @@ def _write_manifest(
             }
             for split, parts in splits.items()
         },
+        'in_two_parts': {split: _in_two_parts(parts) for split, parts in splits.items()},
         'categories': coverage(files, sizes),
         'clouds': clouds,
         'missing': {str(item.model): item.lacks for item in files if item.lacks},
@@ -109,7 +112,15 @@ def _write_manifest(
     print(f'{path}: {len(complete)} of {len(files)} models are complete, {len(content["faults"])} files are faulty')
     for fault in content['faults'][:5]:
         print(f'  {fault}')
+    for split, shared in content['in_two_parts'].items():
+        if shared:
+            print(f'warning: {len(shared)} models are in two parts of the {split} split, the first being {shared[0]}')
     return path
+
+
+def _in_two_parts(parts: Dict[str, List[ModelKey]]) -> List[str]:
+    counts = Counter(model for members in parts.values() for model in members)
+    return [str(model) for model, count in counts.items() if count > 1]
 
 
 def _print_coverage(files: Sequence[ModelFiles], sizes: Sequence[int], found: Optional[FoundTurn]) -> None:

@@ -48,7 +48,7 @@ def find_models(
 
     Raises:
         FileNotFoundError: There is no split file.
-        ValueError: A split file is damaged, a model is in two parts of one split, or there is none.
+        ValueError: A split file is damaged, or names no model of the categories.
     """
     splits: Dict[str, Dict[str, List[ModelKey]]] = {}
     for split, parts in PARTS.items():
@@ -58,10 +58,6 @@ def find_models(
             except FileNotFoundError:
                 continue
             splits.setdefault(split, {})[part] = read_split(path, split, part, categories)
-        named = [model for members in splits.get(split, {}).values() for model in members]
-        if len(set(named)) < len(named):
-            twice = next(model for model in named if named.count(model) > 1)
-            raise ValueError(f'{twice} is in two parts of the {split} split below {root}: download its files again')
     if not splits:
         raise FileNotFoundError(
             f'{root} holds no split: put train_models.json and val_models.json of 3D-LMNet into {root / "splits"}, or '

@@ -51,7 +51,7 @@ def find_split(root: Path, split: str, part: str) -> Path:
 
 
 def read_split(path: Path, split: str, part: str, categories: Optional[Sequence[str]] = None) -> List[ModelKey]:
-    """Models of a part of a split, in the order of the file.
+    """Models of a part of a split, each once, in the order of the file.
 
     Args:
         path: ``lmnet``: an object of lists of ``"synset/id"`` by synset. ``cisp``: a list of objects with
@@ -62,7 +62,7 @@ def read_split(path: Path, split: str, part: str, categories: Optional[Sequence[
 
     Raises:
         FileNotFoundError: The file is missing.
-        ValueError: It is no such file, lists a model twice, or lacks a category.
+        ValueError: It is no such file, or lacks a category.
     """
     check_part(split, part)
     if not path.is_file():
@@ -81,7 +81,7 @@ def read_split(path: Path, split: str, part: str, categories: Optional[Sequence[
         lists = {synset: ids for synset, ids in lists.items() if synset in wanted}
     models = [ModelKey(synset, model_id) for synset, ids in lists.items() for model_id in ids]
     _check(path, models)
-    return models
+    return list(dict.fromkeys(models))
 
 
 def check_part(split: str, part: str) -> None:
@@ -125,9 +125,3 @@ def _check(path: Path, models: Sequence[ModelKey]) -> None:
             raise ValueError(f'{path}: {model.synset!r} is no synset id, which has eight digits')
         if not (isinstance(model.model_id, str) and _MODEL_ID.fullmatch(model.model_id)):
             raise ValueError(f'{path}: {model.model_id!r} of {model.synset} is no id of a model')
-    if len(set(models)) < len(models):
-        seen: Dict[ModelKey, int] = {}
-        for model in models:
-            seen[model] = seen.get(model, 0) + 1
-        twice = next(model for model, count in seen.items() if count > 1)
-        raise ValueError(f'{path} lists {twice} twice')

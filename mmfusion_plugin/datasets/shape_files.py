@@ -23,7 +23,10 @@ def read_rendering(path: str) -> np.ndarray:
         CorruptDataError: The file is missing, damaged, or has neither three nor four channels of 8 bits.
     """
     content = read_bytes(path)
-    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED) if content else None
+    try:
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED) if content else None
+    except cv2.error:  # a header that announces more than OpenCV reads
+        image = None
     if image is None:
         raise CorruptDataError(f'{path} is no readable image ({len(content)} bytes): unpack the renderings again')
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] not in (3, 4):

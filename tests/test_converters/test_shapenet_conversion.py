@@ -189,10 +189,13 @@ def test_errors(tmp_path):
     (tmp_path / 'empty/ShapeNet.json').write_text('[{"taxonomy_id": "03001627", "train": [], "val": [], "test": []}]')
     with pytest.raises(ValueError, match='name no model'):
         create(tmp_path / 'empty')
-    text = (root / 'splits/train_models.json').read_text()
-    (root / 'splits/val_models.json').write_text(text)
-    with pytest.raises(ValueError, match='in two parts of the lmnet split'):
-        create(root)
+
+
+def test_models_in_two_parts_are_told(tmp_path, capsys):
+    root = make_shapenet(tmp_path)
+    (root / 'splits/val_models.json').write_text(json.dumps({CHAIR: [f'{CHAIR}/u2f', f'{CHAIR}/3c']}))
+    assert create(root)['in_two_parts'] == {'lmnet': [f'{CHAIR}/u2f'], 'cisp': []}
+    assert 'warning: 1 models are in two parts of the lmnet split' in capsys.readouterr().out
 
 
 def test_command_line(tmp_path, repo_root, monkeypatch, capsys):

@@ -119,6 +119,8 @@ def test_transforms(tmp_path):
     for options in (dict(size=0), dict(longest=200), dict(background=-1)):
         with pytest.raises(ValueError, match='must be a number in'):
             FitObject(**options)
+    with pytest.raises(ValueError, match='size must be a whole number, got 64.5'):
+        FitObject(size=64.5, longest=9)
     with pytest.raises(ValueError, match='tolerance'):
         LoadObjectImage(tolerance=300)
     with pytest.raises(CorruptDataError, match='a.png: mask is'):

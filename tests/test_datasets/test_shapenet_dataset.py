@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pickle
+import struct
+import zlib
 from pathlib import Path
 
 import cv2
@@ -165,6 +167,9 @@ def test_missing_files(tmp_path):
         build(tmp_path / 'nowhere')
 
 
+# The header of a PNG of 60000 x 60000 pixels.
+GIANT = b'\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR' + struct.pack('>IIBBBBB', 60000, 60000, 8, 6, 0, 0, 0)
+GIANT += struct.pack('>I', zlib.crc32(GIANT[12:]))
 DEFECTS = [
     ('ShapeNetRendering/{}/rendering/00.png', b'', 'no readable image'),
     ('ShapeNetRendering/{}/rendering/00.png', cv2.imencode('.png', np.zeros((137, 137), np.uint8))[1].tobytes(),
@@ -173,6 +178,7 @@ DEFECTS = [
      'too small for crop=128'),
     ('ShapeNetRendering/{}/rendering/rendering_metadata.txt', b'', 'is empty'),
     ('ShapeNetRendering/{}/rendering/rendering_metadata.txt', b'1 2 3 4\n', 'line 1: need azimuth'),
+    ('ShapeNetRendering/{}/rendering/00.png', GIANT, 'no readable image'),
     ('ShapeNet_pointclouds/{}/pointcloud_1024.npy', b'\x93NUMPY', 'no complete array file'),
     ('ShapeNetVox32/{}/model.binvox', b'#binvox 1\ndim 2 2 2\ndata\n\x00\x08', 'not 32'),
     ('ShapeNetVox32/{}/model.binvox', b'junk', 'no binvox file'),
@@ -252,7 +258,7 @@ def test_check_data(tmp_path, decode):
     report = check_dataset(*build_datasets(config, 'train', str(root)), decode)
     assert report.faults == [] and report.samples == 9 and report.points == 3 * 1024
     assert report.files == {'images': 9, 'viewpoints': 3, 'clouds': 3, 'voxels': 3}
-    broken = [root / file.format(f'{CHAIR}/u2f') for file, _, _ in (DEFECTS[0], DEFECTS[3], DEFECTS[5], DEFECTS[6])]
+    broken = [root / file.format(f'{CHAIR}/u2f') for file, _, _ in (DEFECTS[0], DEFECTS[3], DEFECTS[6], DEFECTS[7])]
     broken[0].unlink()
     for path in broken[1:]:
         path.write_bytes(b'')

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from mmcv.transforms import BaseTransform
 from mmdet3d.registry import TRANSFORMS
 
@@ -52,9 +54,11 @@ class FitObject(BaseTransform):
     """
 
     def __init__(self, size: int = SIZE, longest: int = LONGEST, background: int = 0) -> None:
-        check_number('size', size, 1)
-        check_number('longest', longest, 1, size)
-        check_number('background', background, 0, 255)
+        for name, value, least, most in (('size', size, 1, math.inf), ('longest', longest, 1, size),
+                                         ('background', background, 0, 255)):  # fmt: skip
+            check_number(name, value, least, most)
+            if not isinstance(value, int):
+                raise ValueError(f'{name} must be a whole number, got {value!r}')
         self.size, self.longest, self.background = size, longest, background
 
     def transform(self, results: dict) -> dict:
