@@ -68,7 +68,8 @@ def make_masks(
     """Write a mask for each photograph below ``images``: PNG of 8 bits, 0 and 255, in the photograph's size.
 
     Stopped, it goes on with the first photograph without a mask when called again. Beside the masks lie
-    ``make_masks.json`` (by what they were made, and what could not be read) and ``make_masks_sheet.png`` (a contact sheet).
+    ``make_masks.json`` (by what they were made, and what could not be read) and the contact sheet,
+    ``make_masks_sheet.png``.
 
     Args:
         images: Folder, or a single photograph; its structure is that of ``out_dir`` as well.
