@@ -32,8 +32,11 @@ __all__ = [
 ]
 
 
-class CheckpointRefusedError(pickle.UnpicklingError):
-    """A file holds something that is neither weights nor mmengine's log; nothing in it has been run."""
+class CheckpointRefusedError(pickle.UnpicklingError, ValueError):
+    """A file holds something that is neither weights nor mmengine's log; nothing in it has been run.
+
+    A ``ValueError`` as other faults in files are, for whoever turns these into a line of explanation.
+    """
 
 
 # --- stand-ins: what a stock mmengine checkpoint names in its pickle, reduced to what it needs -------------------

@@ -20,6 +20,7 @@ from mmfusion_plugin.compat import install_safe_checkpoint_loading
 from mmfusion_plugin.datasets.wrapped import innermost_dataset_cfgs
 from mmfusion_plugin.engine.launch import enable_tta
 
+from .device import choose_device
 from .keyframe import Keyframe
 
 Sweep = Union[np.ndarray, torch.Tensor, str, Path, Keyframe]
@@ -65,7 +66,7 @@ class LidarSegInferencer:
     ) -> None:
         cfg = deepcopy(config) if isinstance(config, Config) else Config.fromfile(str(config))
         init_default_scope(cfg.get('default_scope', 'mmdet3d'))
-        self.device = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
+        self.device = choose_device(device)
         bare = MODELS.build(cfg.model)
         if checkpoint is not None:
             install_safe_checkpoint_loading()

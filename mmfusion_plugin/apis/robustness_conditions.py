@@ -51,6 +51,8 @@ class Condition:
         for dataset in innermost_dataset_cfgs(loader.dataset):
             steps = dataset.pipeline
             if self.kind == 'views':
+                if self.value < 0:
+                    raise ValueError(f'views={self.value}: a chunk has 0 views or more')
                 steps[_position(steps, 'SelectViews')].num_views = self.value
             elif self.kind != 'intact':
                 steps.insert(_position(steps, 'LoadViews') + 1, self._damage())

@@ -43,10 +43,10 @@ def fusion_agreement(recording: Recording, max_depth: float = 4.0, max_pairs: in
             for their nearest one among all of the other.
 
     Returns:
-        One entry for each pair.
+        One entry for each pair; none of a single frame.
     """
-    starts = np.unique(np.linspace(0, len(recording.frames) - 2, max_pairs).astype(int))
-    starts = starts[starts >= 0]
+    count = len(recording.frames) - 1
+    starts = np.unique(np.linspace(0, count - 1, max_pairs).astype(int)) if count > 0 else []
     found = []
     for start in tqdm(starts, desc='Comparing frames', unit='pair', leave=False):
         frames = recording.frames[start : start + 2]
@@ -63,6 +63,8 @@ def fusion_agreement(recording: Recording, max_depth: float = 4.0, max_pairs: in
 
 def agreement_report(pairs: Sequence[PairAgreement]) -> str:
     """Lines for people: each pair, and the worst of all."""
+    if not pairs:
+        return 'no two frames to compare'
     lines = [
         f'frames {one.numbers[0]} and {one.numbers[1]}: median {100 * one.median:.2f} cm, '
         f'90 % within {100 * one.ninetieth:.2f} cm ({one.points:,} points)'

@@ -24,6 +24,8 @@ from mmfusion_plugin.datasets.wrapped import innermost_dataset_cfgs
 from mmfusion_plugin.models.segmentors.safnet import SAFNet
 from mmfusion_plugin.models.segmentors.whole_scene import WholeSceneOptions, segment_scenes
 
+from .device import choose_device
+
 FOLDERS = {'pts': 'points', 'pts_semantic_mask': 'semantic_mask', 'frames': 'frames'}
 """Where the conversion puts the files of a scan."""
 
@@ -55,7 +57,8 @@ class ScanInferencer:
         palette: RGB 0..255 per class.
 
     Raises:
-        ValueError: There is no checkpoint, it is of another model, or the config reads another dataset.
+        ValueError: There is no checkpoint, it is of another model, the config reads no data or another dataset, or
+            there is no such device.
     """
 
     def __init__(
@@ -68,11 +71,13 @@ class ScanInferencer:
             )
         cfg = deepcopy(config) if isinstance(config, Config) else Config.fromfile(str(config))
         init_default_scope(cfg.get('default_scope', 'mmdet3d'))
+        if cfg.get('test_dataloader') is None:
+            raise ValueError(f'{cfg.filename} has no test_dataloader: need a config that tests on ScanNetRGBDDataset')
         self._dataset_cfg = innermost_dataset_cfgs(cfg.test_dataloader.dataset)[0]
         kind = self._dataset_cfg['type']
         if not issubclass(DATASETS.get(kind) or object, ScanNetRGBDDataset):
             raise ValueError(f'test_dataloader reads {kind}: need a config that tests on ScanNetRGBDDataset')
-        self.device = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
+        self.device = choose_device(device)
         model = MODELS.build(cfg.model)
         install_safe_checkpoint_loading()
         try:

@@ -103,6 +103,8 @@ def make_scannet(
         )
     tracking = Tracking() if tracking is None else tracking
     val = max((scenes + 2) // 5, int(scenes > 1)) if val_scenes is None else val_scenes
+    if not 0 <= val <= scenes:
+        raise ValueError(f'val_scenes={val} must be 0 to {scenes}, the number of scenes that they are among')
     counts = (scenes - val, val, test_scenes)
     names = {split: scan_names(split, count) for split, count in zip(SPLITS, counts)}
     plans = [

@@ -12,16 +12,16 @@ from study_plan import REFERENCE, SYSTEMS, Size, checkpoint_of
 
 from mmfusion_plugin.apis.robustness_conditions import INTACT, VALUES
 from mmfusion_plugin.apis.robustness_report import TITLES
-from mmfusion_plugin.apis.study import Spread, markdown, paired_difference, plan
+from mmfusion_plugin.apis.study import Spread, markdown, plan
 from mmfusion_plugin.files import whole_file, write_text
 
 OURS = 'safnet'
 DAMAGES = {  # fewer than the tool's own: all are tested with nine checkpoints
-    'views': (1, 5, 10, 0),  # intact data are tested with three
+    'views': (1, 3, 5, 10, 0),  # intact data have three
     'pose_noise': (0.05, 0.1, 0.2),
-    'depth_holes': (0.6,),
-    'drop': (0.8,),
-    'swap': (0.8,),
+    'depth_holes': (0.3, 0.6),
+    'drop': (0.4, 0.8),
+    'swap': (0.4, 0.8),
 }
 
 
@@ -63,11 +63,12 @@ def read_rows(path: Path) -> list[dict]:
 
 
 def damage_table(rows: list[dict]) -> str:
-    """Markdown: mIoU (%) of each system under each condition, and by how much ours is ahead, seed by seed.
+    """Markdown: mIoU (%) of each system under each condition; by how much ours is ahead, and how much of its mIoU on
+    intact data either system with images loses (%), both seed by seed.
 
     A system without images has the same result under all.
     """
-    head = ['damage', 'value', *SYSTEMS, f'{OURS} − {REFERENCE}']
+    head = ['damage', 'value', *SYSTEMS, f'{OURS} − {REFERENCE}', *(f'{name} loses' for name in (REFERENCE, OURS))]
     body = [_cells(rows, *condition) for condition in _conditions(rows)]
     return markdown([head, *body])
 
@@ -82,14 +83,29 @@ def _conditions(rows: list[dict]) -> list[tuple[str, float]]:
 
 
 def _cells(rows: list[dict], kind: str, value: float) -> list[str]:
-    scores = {name: {} for name in SYSTEMS}
+    scores, intact = _scores(rows, kind, value), _scores(rows, INTACT.kind, INTACT.value)
+    title = TITLES[kind][0] if kind in TITLES else kind
+    spreads = [Spread.of(list(scores[name].values())).text(100) for name in SYSTEMS]
+    ours, theirs = scores[OURS], scores[REFERENCE]
+    ahead = Spread.of([ours[seed] - theirs[seed] for seed in _shared(ours, theirs)])
+    if kind == INTACT.kind:
+        return [title, '', *spreads, ahead.text(100, sign='+'), '', '']
+    losses = [Spread.of([1 - scores[name][seed] / intact[name][seed] for seed in _shared(scores[name], intact[name])])
+              for name in (REFERENCE, OURS)]
+    return [title, f'{value:g}', *spreads, ahead.text(100, sign='+'), *(loss.text(100, 1) for loss in losses)]
+
+
+def _scores(rows: list[dict], kind: str, value: float) -> dict[str, dict[int, float]]:
+    """mIoU per system and seed under a condition; of a system without images, always that on intact data."""
+    found = {name: {} for name in SYSTEMS}
     for row in rows:
         if (row['kind'], row['value']) == (kind, value) or (row['views'] is None and row['kind'] == INTACT.kind):
-            scores[row['model']][row['seed']] = row
-    title = TITLES[kind][0] if kind in TITLES else kind
-    spreads = [Spread.of([row['miou'] for row in scores[name].values()]).text(100) for name in SYSTEMS]
-    ahead = paired_difference(scores[OURS], scores[REFERENCE], 'miou').text(100, sign='+')
-    return [title, '' if kind == INTACT.kind else f'{value:g}', *spreads, ahead]
+            found[row['model']][row['seed']] = row['miou']
+    return found
+
+
+def _shared(first: dict[int, float], second: dict[int, float]) -> list[int]:
+    return [seed for seed in first if seed in second]
 
 
 def _seed(checkpoint: str) -> int:

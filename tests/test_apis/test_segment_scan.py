@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import runpy
@@ -203,6 +204,9 @@ def test_frames_of_an_exact_recording_agree(folder, recording):
     assert [one.numbers for one in fusion_agreement(recording, max_pairs=2)] == [(3, 7), (21, 100)]
     (alone,) = fusion_agreement(recording, max_depth=0.01, max_pairs=1)
     assert alone.points == 0 and '1 of 1 pairs see nothing' in agreement_report([alone])
+    for count in (1, 0):
+        assert fusion_agreement(dataclasses.replace(recording, frames=recording.frames[:count])) == []
+    assert 'no two frames' in agreement_report([])
 
 
 def test_a_wrong_pose_shows_in_the_agreement(recording):

@@ -291,7 +291,11 @@ def test_damage_table_against_numpy(study, tmp_path):
     alone = spread(miou('pointnet2', 'intact', 0))
     for line, condition in zip(lines[2:], (('intact', 0), ('views', 3), ('views', 1), ('views', 0), ('drop', 0.2))):
         ours, theirs = miou('safnet', *condition), miou('mvpnet', *condition)
-        assert line[2:] == [alone, spread(theirs), spread(ours), spread(ours - theirs, '+')]
+        assert line[2:6] == [alone, spread(theirs), spread(ours), spread(ours - theirs, '+')]
+        both = {'mvpnet': theirs, 'safnet': ours}
+        shares = [100 * (1 - damaged / miou(name, 'intact', 0)) for name, damaged in both.items()]
+        losses = [f'{share.mean():.1f} ± {share.std(ddof=1):.1f}' for share in shares]
+        assert line[6:] == (['', ''] if condition[0] == 'intact' else losses)
 
 
 def test_robustness_command(study, tmp_path, repo_root, monkeypatch):
@@ -306,7 +310,7 @@ def test_robustness_command(study, tmp_path, repo_root, monkeypatch):
     args = robustness.parse_args()
     assert args.out == tmp_path / 'out' and len(args.models) == 9
     assert [model[0] for model in args.models] == list(SYSTEMS) * 3
-    assert args.views == [1, 5, 10, 0] and args.pose_noise == [0.05, 0.1, 0.2] and args.black == []
+    assert args.views == [1, 3, 5, 10, 0] and args.pose_noise == [0.05, 0.1, 0.2] and args.black == []
     for name, config, checkpoint in args.models:
         assert Path(config).is_file() and Path(checkpoint).is_file(), 'the config that the training has written'
         assert f'{name}_seed' in config and Path(config).parent == Path(checkpoint).parent

@@ -250,6 +250,8 @@ def test_impossible_settings(tmp_path: Path) -> None:
         scannet.make_scannet(tmp_path / 'world', 1, 0)
     with pytest.raises(ValueError, match='142 rooms'):
         scannet.scan_names('val', 143)
+    with pytest.raises(ValueError, match='val_scenes=3 must be 0 to 2'):
+        scannet.make_scannet(tmp_path / 'world', 2, 1, val_scenes=3)
     with pytest.raises(ValueError, match='share of lost'):
         Tracking(lost=1.0)
     assert not (tmp_path / 'world').exists()

@@ -38,3 +38,36 @@ def test_compares_and_goes_on(repo_root, tmp_path):
     assert '| Reader |' in run('--views', '8', '1', '--drop')
     assert (tmp_path / 'out/robustness.json').read_text() == before
     assert len(list((tmp_path / 'out/logs').iterdir())) == logs  # nothing was tested again
+
+
+@pytest.mark.parametrize('arguments, expected', [
+    (['config.py', 'gone.pth'], "error: checkpoint 'gone.pth' of config does not exist"),
+    (['config.py', 'text.pth'], 'text.pth'),
+    (['config.py', 'weights.pth', '--views', '-1'], 'error: '),
+])  # fmt: skip
+def test_a_fault_ends_in_a_line(arguments, expected, repo_root, tmp_path, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(str(repo_root / 'tools'))
+    import robustness
+
+    (tmp_path / 'config.py').write_text(WITH_VIEWS)
+    torch.save(dict(state_dict=dict(shift=torch.zeros(1)), meta={}), tmp_path / 'weights.pth')
+    (tmp_path / 'text.pth').write_text('no weights')
+    monkeypatch.chdir(tmp_path)
+    few = ['--pose-noise', '--depth-holes', '--black', '--swap', '--drop']
+    monkeypatch.setattr(sys, 'argv', ['robustness.py', *arguments, '--out', 'out', *few])
+    assert robustness.main() == 1
+    error = capsys.readouterr().err
+    assert expected in error and 'error: ' in error and 'Traceback' not in error and not (tmp_path / 'out/robustness.md').exists()
+
+
+def test_a_model_must_be_named(repo_root, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(str(repo_root / 'tools'))
+    import robustness
+
+    for arguments in ([], ['config.py']):
+        monkeypatch.setattr(sys, 'argv', ['robustness.py', *arguments, '--out', 'out'])
+        with pytest.raises(SystemExit):
+            robustness.parse_args()
+        assert 'name a model: CONFIG CHECKPOINT' in capsys.readouterr().err
+    monkeypatch.setattr(sys, 'argv', ['robustness.py', 'configs/a.py', 'b.pth', '--out', 'out'])
+    assert robustness.parse_args().models == [['a', 'configs/a.py', 'b.pth']]
