@@ -7,7 +7,7 @@ _base_ = [
 ]
 
 # Often changed
-max_iters = 400
+max_iters = 300
 batch_size = 16
 
 # Sometimes
