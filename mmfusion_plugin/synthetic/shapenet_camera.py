@@ -70,12 +70,15 @@ class Studio:
     """Takes pictures of one shape.
 
     Args:
-        mesh: In the model's frame, faces outwards.
+        mesh: In the model's frame.
+        two_sided: The mesh does not know its outside: light falls on whichever side of a face is seen. Otherwise its
+            faces look outwards.
     """
 
-    def __init__(self, mesh: Mesh) -> None:
+    def __init__(self, mesh: Mesh, two_sided: bool = False) -> None:
         corners = mesh.vertices[mesh.faces]
-        self._mesh, self._normal = mesh, _tables(corners)[-1]
+        self._mesh, self._two_sided = mesh, two_sided
+        self._corner, _, _, self._normal = _tables(corners)
         self._scene = _embree_scene(corners)
 
     def picture(self, view: Viewpoint) -> np.ndarray:
@@ -88,7 +91,7 @@ class Studio:
         origins = np.broadcast_to(pose[:3, 3], rays.shape).reshape(-1, 3).copy()
         rows = self._scene.run(origins, rays.reshape(-1, 3)).reshape(len(y), len(x))
         # Row -1, for rays that meet nothing, is the last one of the table.
-        table = self._table(pose[:3, 2])
+        table = self._table(pose[:3, 3], pose[:3, 2])
         seen = sum(
             table.take(rows[i::_RAYS, j::_RAYS], axis=0, mode='wrap') for i in range(_RAYS) for j in range(_RAYS)
         )
@@ -104,9 +107,13 @@ class Studio:
         first, last = np.floor(pixels.min(axis=0)), np.ceil(pixels.max(axis=0))
         return first.clip(0, IMAGE_SIZE - 1).astype(int), last.clip(0, IMAGE_SIZE - 1).astype(int)
 
-    def _table(self, ahead: np.ndarray) -> np.ndarray:
-        """``(F + 1, 4)`` float32 colour and alpha of each face seen along ``ahead``, and of nothing."""
-        light = _AMBIENT + _OVERHEAD * self._normal[:, 1] + _HEADLIGHT * np.abs(self._normal @ ahead)
+    def _table(self, eye: np.ndarray, ahead: np.ndarray) -> np.ndarray:
+        """``(F + 1, 4)`` float32 colour and alpha of each face seen from ``eye`` along ``ahead``, and of nothing."""
+        upward = self._normal[:, 1]
+        if self._two_sided:
+            averted = np.einsum('ij,ij->i', self._normal, eye - self._corner) < 0
+            upward = np.where(averted, -upward, upward)
+        light = _AMBIENT + _OVERHEAD * upward + _HEADLIGHT * np.abs(self._normal @ ahead)
         table = np.zeros((len(light) + 1, 4), dtype=np.float32)
         table[:-1, :3] = np.clip(self._mesh.colour * light[:, None], 0.0, 1.0)
         table[:-1, 3] = 1.0

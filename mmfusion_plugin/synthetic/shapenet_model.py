@@ -81,9 +81,23 @@ def record_model(root: Path, plan: ModelPlan, advance: Callable[[], None]) -> No
     plan.cloud(root, 0).parent.mkdir(parents=True, exist_ok=True)
     for size in CLOUD_SIZES:
         np.save(plan.cloud(root, size), cloud[:size])
-    studio, rng, folder = Studio(shape.mesh), plan.rng(3), plan.rendering(root)
+    record_views(plan.rendering(root), Studio(shape.mesh), plan.views, plan.rng(3), advance)
+
+
+def record_views(
+    folder: Path, studio: Studio, views: int, rng: np.random.Generator, advance: Callable[[], None]
+) -> None:
+    """Takes pictures of a shape as 3D-R2N2 does, with ``rendering_metadata.txt`` and, last of all, ``renderings.txt``.
+
+    Args:
+        folder: Of the pictures.
+        studio: With the shape in ShapeNet's pose and size, see ``shapenet_shape.Shape``.
+        views: Number of pictures.
+        rng: Draws the viewpoints.
+        advance: Called after each picture.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    names, lines = [f'{number:02d}.png' for number in range(plan.views)], []
+    names, lines = [f'{number:02d}.png' for number in range(views)], []
     for name in names:
         view = draw_viewpoint(rng)
         image = cv2.cvtColor(studio.picture(view), cv2.COLOR_RGBA2BGRA)
