@@ -1,4 +1,5 @@
-"""Every shipped config parses, builds, and runs one training and one prediction step on generated data."""
+"""Every shipped config of a segmentor parses, builds, and runs one training and one prediction step on generated data;
+those of images and shapes do so in files of their own."""
 
 from __future__ import annotations
 
@@ -18,8 +19,10 @@ from mmfusion_plugin.engine.launch import adapt_to_cpu
 from mmfusion_plugin.synthetic.scannet import make_scannet
 
 ROOT = Path(__file__).resolve().parents[1]
+ELSEWHERE = {'simnet': 'test_configs_simnet.py', 'unet': 'test_configs_simnet.py',
+             'reconstnet': 'test_configs_reconstnet.py'}  # fmt: skip
 CONFIGS = sorted(p for base in ('configs', 'projects') for p in (ROOT / base).rglob('*.py')
-                 if '_base_' not in p.parts and 'configs' in p.parts)
+                 if '_base_' not in p.parts and 'configs' in p.parts and p.parent.name not in ELSEWHERE)
 METAFILES = sorted(ROOT.glob('configs/*/metafile.yml'))
 # The reference widths take minutes on two cores and prove nothing more about a config's wiring. Keyed by `type`.
 NARROW = {
@@ -129,6 +132,14 @@ def test_tta_of_every_config_builds(cfg):
         assert [first, *[step for (step,) in votes[1:]]] == list(cfg.test_dataloader.dataset.pipeline)
     tta = MODELS.build(dict(cfg.tta_model, module=cfg.model))
     assert tta.module is not None
+
+
+@pytest.mark.parametrize('folder', ELSEWHERE)
+def test_other_configs_run_elsewhere(folder):
+    """The file is there, and takes all of the folder."""
+    text = (Path(__file__).parent / ELSEWHERE[folder]).read_text()
+    assert list((ROOT / 'configs' / folder).glob('*.py'))
+    assert f"glob('{folder}/*.py')" in text or (f'configs/{folder}' in text and "glob('*.py')" in text)
 
 
 @pytest.mark.parametrize('metafile', METAFILES, ids=name)
