@@ -16,8 +16,8 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import PARAM_SCHEDULERS, init_default_scope
 from shapenet_hand_world import CHAIR, MODELS, PLANE, VIEWS, make_pix3d, make_shapenet
 
-ROOT = Path(__file__).resolve().parents[1] / 'configs/reconstnet'
-CONFIGS = sorted(ROOT.glob('*.py'))
+ROOT = Path(__file__).resolve().parents[1] / 'configs'
+CONFIGS = sorted(ROOT.glob('reconstnet/*.py'))
 PIX3D, FULL = 'reconstnet_1xb32_pix3d', 'reconstnet_1xb32-50e_shapenet'
 TINY = 'reconstnet-tiny_1xb16_synthetic-shapenet'
 NARROW = dict(type='mmpretrain.ResNet', depth=18, stem_channels=8, base_channels=8)
@@ -49,7 +49,7 @@ def stem(path: Path) -> str:
 
 
 def read(name: str) -> Config:
-    cfg = Config.fromfile(ROOT / f'{name}.py')
+    cfg = Config.fromfile(ROOT / f'reconstnet/{name}.py')
     init_default_scope(cfg.default_scope)
     return cfg
 
@@ -58,7 +58,7 @@ def built(cfg: Any, narrow: bool = True) -> Any:
     """The model; wiring shows at any width of the image network."""
     from mmdet3d.registry import MODELS
 
-    return MODELS.build(dict(cfg.model, backbone=NARROW) if narrow else cfg.model)
+    return MODELS.build(dict(cfg['model'], backbone=NARROW) if narrow else cfg['model'])
 
 
 # --- steps -----------------------------------------------------------------------------------------------------------
@@ -188,9 +188,10 @@ def test_published_sizes(name: str, count: int) -> None:
 
 
 def test_pixels_are_rgb_of_0_to_255() -> None:
-    for name in (FULL, PIX3D, TINY):
-        bgr = torch.tensor([10, 100, 200], dtype=torch.uint8)[:, None, None].expand(3, 4, 4)
-        image = built(read(name)).data_preprocessor(dict(inputs=dict(img=[bgr])))['inputs']['img']
+    bgr = torch.tensor([10, 100, 200], dtype=torch.uint8)[:, None, None].expand(3, 4, 4)
+    models = [read(name).model for name in (FULL, PIX3D, TINY)] + [dict(type='ReConstNet')]
+    for model in models:
+        image = built(dict(model=model)).data_preprocessor(dict(inputs=dict(img=[bgr])))['inputs']['img']
         assert image.dtype == torch.float32 and image[0, :, 0, 0].tolist() == [200, 100, 10]
 
 

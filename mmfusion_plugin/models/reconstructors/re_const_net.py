@@ -19,7 +19,8 @@ class ReConstNet(BaseModel):
     """An image network and a :class:`~mmfusion_plugin.models.heads.ReConstNetHead`.
 
     With ResNet-50 it has 29,483,056 parameters for 1024 points and 32,631,856 for 2048, as released. The released code
-    feeds pixels of 0..255 (RGB, 128 x 128) to an ImageNet network as they are; so does the default data preprocessor.
+    feeds pixels of 0..255 (RGB, 128 x 128) to an ImageNet network as they are; so does the default data preprocessor,
+    which takes BGR as it is packed.
 
     Names in ``backbone`` are looked up in MMPreTrain, those in ``head`` and ``data_preprocessor`` in MMDetection3D,
     where they have no prefix.
@@ -42,7 +43,7 @@ class ReConstNet(BaseModel):
         data_preprocessor: Optional[Config] = None,
         init_cfg: Optional[Config] = None,
     ) -> None:
-        preprocessor = data_preprocessor or {'type': 'FusionDataPreprocessor'}
+        preprocessor = data_preprocessor or {'type': 'FusionDataPreprocessor', 'bgr_to_rgb': True}
         super().__init__(MODELS.build({'_scope_': 'mmdet3d', **preprocessor}), init_cfg)
         self.backbone = MODELS.build({'_scope_': 'mmpretrain', **(backbone or dict(type='ResNet', depth=50))})
         own = {'type': 'ReConstNetHead', 'in_channels': getattr(self.backbone, 'feat_dim', None), **(head or {})}
