@@ -312,8 +312,8 @@ OTHERS: dict[str, dict[str, dict]] = {
     'HOOKS': {'LoaderGuardHook': {}, 'MainProcessLoggerHook': {}, 'NanGuardHook': {}, 'ReproducibleHook': {},
               'SafeCheckpointHook': {},
               'SegmentationPicturesHook': dict(out_dir='pictures')},
-    'METRICS': {'LidarSegMetric': {}, 'MaskMetric': {}, 'ReconstructionMetric': {}, 'ScanNetSegMetric': {},
-                'ViewSegMetric': {}},
+    'METRICS': {'LidarSegMetric': {}, 'MaskMetric': {}, 'ReconstructionMetric': {}, 'RetrievalMetric': {},
+                'ScanNetSegMetric': {}, 'ShapeGenerationMetric': {}, 'ViewSegMetric': {}},
     'OPTIM_WRAPPERS': {'BFloat16OptimWrapper': dict(optimizer=torch.optim.SGD([nn.Parameter(torch.ones(1))], lr=0.1))},
     # Reads an info file when it is built: tests/test_datasets and tests/test_configs build it on generated data.
     'DATASETS': {

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence
 
 import torch
 from mmdet3d.registry import METRICS
 from mmengine.evaluator import BaseMetric
-from mmengine.logging import print_log
 from torch import Tensor
 
 from .reconstruction_protocol import ReconstructionProtocol
-from .reconstruction_report import IDENTITY, as_table, sizes, summarise, write_report
-from .reconstruction_scores import sample_spread
+from .reconstruction_report import publish, sizes
+from .reconstruction_scores import mean_and_best, sample_spread
+from .sample_fields import naming, required, source_of
 
 
 @METRICS.register_module()
@@ -78,22 +77,12 @@ class ReconstructionMetric(BaseMetric):
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Score samples; see the class for what each must hold. ``data_batch`` is not looked at."""
         for sample in data_samples:
-            try:
+            with naming(sample):
                 self.results.append(self._record(sample))
-            except ValueError as error:
-                raise ValueError(f'{_name(sample)}: {error}') from error
 
     def compute_metrics(self, results: List[dict]) -> Dict[str, float]:
         """Log the table, write the files, and return the means of the records of :meth:`process`."""
-        rows = summarise(results)
-        protocol = self.protocol.describe(sizes(results))
-        print_log('\n' + as_table(rows, protocol), logger='current')
-        if self.out_dir is not None:
-            write_report(Path(self.out_dir), results, rows, protocol)
-        *categories, mean, overall = rows
-        scores = [key for key in results[0] if key not in IDENTITY]
-        metrics = {**{key: mean[key] for key in scores}, **{f'{key}_overall': overall[key] for key in scores}}
-        return {**metrics, **{f"{key}_{row['category']}": row[key] for row in categories for key in scores}}
+        return publish(results, self.protocol.describe(sizes(results)), self.out_dir)
 
     def _record(self, sample: dict) -> Dict[str, Any]:
         """What is kept of a sample."""
@@ -104,24 +93,13 @@ class ReconstructionMetric(BaseMetric):
         if drawn is not None:
             clouds = torch.as_tensor(drawn)
             each = [protocol.score(cloud, truth) for cloud in clouds]
-            for key in tuple(scores):
-                values = [one[key] for one in each]
-                scores[f'{key}_mean'] = sum(values) / len(values)
-                scores[f'{key}_best'] = (max if key == 'f_score' else min)(values)
+            scores.update(mean_and_best(each))
             scores['spread'] = protocol.factor * sample_spread(clouds)
-        identity = {key: sample.get(key) for key in IDENTITY}
-        identity.update(predicted_points=protocol.compared(prediction), true_points=protocol.compared(truth),
-                        drawn=0 if drawn is None else len(drawn))
-        return {**identity, **scores}
+        counts = dict(predicted_points=protocol.compared(prediction), true_points=protocol.compared(truth),
+                      drawn=0 if drawn is None else len(drawn))
+        return {**source_of(sample), **counts, **scores}
 
 
 def _cloud(sample: dict, key: str) -> Tensor:
-    if sample.get(key) is None:
-        raise ValueError(f'it has no {key} (it has {sorted(sample)}): use ReconstructionMetric with a model that '
-                         'predicts pred_points, on data whose clouds are loaded in the test pipeline too')
-    return torch.as_tensor(sample[key])
-
-
-def _name(sample: dict) -> str:
-    parts = [str(sample[key]) for key in ('category', 'model_id', 'view') if sample.get(key) is not None]
-    return '/'.join(parts) or str(sample.get('img_path') or 'a sample')
+    return torch.as_tensor(required(sample, key, 'use ReconstructionMetric with a model that predicts pred_points, on '
+                                                 'data whose clouds are loaded in the test pipeline too'))

@@ -101,9 +101,12 @@ class ReconstructionProtocol:
 
     def describe(self, points: str) -> str:
         """One line that belongs under each table; ``points`` says of how many points the clouds are."""
-        parts = [f'{points} (random, seed {self.seed})' if self.points else points,
-                 _SCALED[self.scale], _ALIGNED[self.align],
-                 f"CD: mean {'squared ' if self.squared else ''}distance, both ways added, x{self.factor:g}"]
+        clouds = f'{points} (random, seed {self.seed})' if self.points else points
+        return '; '.join([clouds, _SCALED[self.scale], _ALIGNED[self.align], self.describe_scores()])
+
+    def describe_scores(self) -> str:
+        """The part of it that says how clouds are compared."""
+        parts = [f"CD: mean {'squared ' if self.squared else ''}distance, both ways added, x{self.factor:g}"]
         if self.emd != 'none':
             parts.append(f'EMD: mean distance by {_EMD[self.emd]}, x{self.factor:g}')
         return '; '.join([*parts, f'F-score in % at {self.threshold:.4g}'])

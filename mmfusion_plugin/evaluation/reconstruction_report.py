@@ -1,37 +1,67 @@
-"""Scores of reconstructions per category: as a table, CSV and Markdown, each with its protocol."""
+"""Scores of shapes per category: as a table, CSV and Markdown, each with its protocol."""
 
 from __future__ import annotations
 
 import csv
 import io
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Any, Dict, Optional, Sequence
 
+from mmengine.logging import print_log
 from terminaltables import AsciiTable
 
 from mmfusion_plugin.files import write_text
 
+from .sample_fields import SOURCE
+
 SIZES = ('predicted_points', 'true_points', 'drawn')
-IDENTITY = ('synset', 'category', 'model_id', 'view', 'azimuth', 'img_path', *SIZES)
-"""Columns of a record that say what was reconstructed; all others are scores."""
+IDENTITY = (*SOURCE, *SIZES)
+"""Columns of a record that say what was scored; all others are scores."""
 OVER_CATEGORIES, OVER_SAMPLES = 'mean over categories', 'mean over samples'
-_TITLES = dict(cd='CD', emd='EMD', f_score='F-score')
+_TITLES = dict(cd='CD', emd='EMD', iou='IoU', nna='1-NNA', cov='COV', mmd='MMD')
 Record = dict[str, Any]
+
+
+def publish(records: Sequence[Record], protocol: str, out_dir: Optional[str | Path] = None) -> Dict[str, float]:
+    """Log the table, write the files, and name the means.
+
+    Args:
+        records: As for :func:`summarise`.
+        protocol: What belongs under the table.
+        out_dir: Folder of :func:`write_report`; None writes nothing.
+
+    Returns:
+        Scores as the mean over categories, ``*_overall`` over samples, and ``*_<category>`` of one; none where no
+        sample has it.
+
+    Raises:
+        ValueError: As there.
+    """
+    rows = summarise(records)
+    print_log('\n' + as_table(rows, protocol), logger='current')
+    if out_dir is not None:
+        write_report(out_dir, records, rows, protocol)
+    *categories, mean, overall = rows
+    named = [('', mean), ('_overall', overall), *((f"_{row['category']}", row) for row in categories)]
+    return {f'{key}{suffix}': row[key] for suffix, row in named for key in _scores(records)
+            if row[key] is not None}  # fmt: skip
 
 
 def summarise(records: Sequence[Record]) -> list[Record]:
     """Means per category, then over categories and over samples.
 
     Args:
-        records: One per sample: ``IDENTITY`` (values may be None) and floats.
+        records: One per sample: of ``IDENTITY`` what there is (values may be None), and scores; a sample that a score
+            does not apply to has None and is left out of its means.
 
     Returns:
-        Rows of ``category``, ``synset``, ``samples`` (their number) and the means, ordered by synset, then category.
+        Rows of ``category``, ``synset``, ``samples`` (their number) and the means, None where there is nothing to
+        average, ordered by synset, then category.
 
     Raises:
         ValueError: There is no record, or they differ in what was scored.
     """
-    scores = [key for key in records[0] if key not in IDENTITY] if records else []
+    scores = _scores(records)
     if not scores or any(set(record) != set(records[0]) for record in records):
         raise ValueError('there is nothing to summarise, or samples differ in their scores: draw clouds (pred_samples) '
                          'of all images or of none')
@@ -47,7 +77,7 @@ def summarise(records: Sequence[Record]) -> list[Record]:
 
 def sizes(records: Sequence[Record]) -> str:
     """Of how many points the clouds are, and of how many clouds ``mean`` and ``best`` are taken."""
-    predicted, true, drawn = (_range({record[key] for record in records}) for key in SIZES)
+    predicted, true, drawn = (as_range({record[key] for record in records}) for key in SIZES)
     clouds = f'{predicted} predicted and {true} true points'
     return clouds if drawn == '0' else f'{clouds}; {drawn} clouds drawn per image'
 
@@ -80,24 +110,31 @@ def write_report(folder: str | Path, records: Sequence[Record], rows: Sequence[R
         write_text(Path(folder) / name, text)
 
 
+def _scores(records: Sequence[Record]) -> list[str]:
+    return [key for key in records[0] if key not in IDENTITY] if records else []
+
+
 def _means(group: Sequence[Record], scores: Sequence[str]) -> Record:
-    return {'samples': len(group), **{key: sum(row[key] for row in group) / len(group) for key in scores}}
+    means: Record = {'samples': len(group)}
+    for key in scores:
+        values = [row[key] for row in group if row[key] is not None]
+        means[key] = sum(values) / len(values) if values else None
+    return means
 
 
 def _cells(rows: Sequence[Record]) -> list[list[str]]:
     """Head and body with two decimals."""
     scores = [key for key in rows[0] if key not in ('category', 'synset', 'samples')]
-    body = [[row['category'], str(row['samples']), *(f'{row[key]:.2f}' for key in scores)] for row in rows]
+    body = [[row['category'], str(row['samples']),
+             *('-' if row[key] is None else f'{row[key]:.2f}' for key in scores)] for row in rows]  # fmt: skip
     return [['category', 'samples', *map(_title, scores)], *body]
 
 
-def _range(values: set[int]) -> str:
+def as_range(values: set[int]) -> str:
+    """``12``, or ``12 to 20``."""
     return f'{min(values)}' if len(values) == 1 else f'{min(values)} to {max(values)}'
 
 
 def _title(score: str) -> str:
     """``cd_best`` is ``CD best``."""
-    for key, title in _TITLES.items():
-        if score == key or score.startswith(f'{key}_'):
-            return f'{title}{score[len(key):]}'.replace('_', ' ')
-    return score
+    return ' '.join(_TITLES.get(word, word) for word in score.replace('f_score', 'F-score').split('_'))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Dict, Sequence
+
 import torch
 from torch import Tensor
 
@@ -12,6 +14,8 @@ PVD_THRESHOLD = 0.001**0.5
 """F-score's threshold in PVD's metrics, with which CISP is evaluated: a squared distance of 0.001."""
 EXACT_LIMIT = 2048
 """Points up to which an assignment is solved: half a second then, eight where a prediction is clumped."""
+SINKHORN = dict(p=1, blur=0.005, scaling=0.9)
+"""What stands in for the exact EMD, in the unit of the points."""
 
 
 def chamfer(prediction: Tensor, target: Tensor, squared: bool = False) -> float:
@@ -53,7 +57,7 @@ def earth_mover(prediction: Tensor, target: Tensor, kind: str = 'exact') -> floa
     """
     prediction, target = checked_pair(prediction, target)
     if kind == 'sinkhorn':
-        return float(sinkhorn_divergence(prediction, target, p=1, blur=0.005, scaling=0.9))
+        return float(sinkhorn_divergence(prediction, target, **SINKHORN))
     if kind != 'exact':
         raise ValueError(f"EMD must be 'exact' or 'sinkhorn', got {kind!r}")
     if len(prediction) != len(target) or len(target) > EXACT_LIMIT:
@@ -81,6 +85,21 @@ def f_score(prediction: Tensor, target: Tensor, threshold: float = PVD_THRESHOLD
     distances = nearest_distances(*checked_pair(prediction, target))
     precision, recall = (float((distance < threshold).double().mean()) for distance in distances)
     return 2 * precision * recall / max(precision + recall, torch.finfo(torch.float64).tiny)
+
+
+def mean_and_best(each: Sequence[Dict[str, float]]) -> Dict[str, float]:
+    """Scores of several samples for one image: ``*_mean`` and ``*_best``, the least, of ``iou`` and ``f_score`` the
+    greatest.
+
+    Args:
+        each: The scores of every sample, at least one.
+    """
+    scores = {}
+    for key in each[0]:
+        values = [one[key] for one in each]
+        scores[f'{key}_mean'] = sum(values) / len(values)
+        scores[f'{key}_best'] = (max if key in ('iou', 'f_score') else min)(values)
+    return scores
 
 
 def sample_spread(samples: Tensor) -> float:

@@ -161,6 +161,14 @@ def test_exact_gradient(p: int) -> None:
     assert float(same) == 0 and not source.grad.any()
 
 
+def test_exact_of_a_cloud_onto_one_point_needs_no_assignment(monkeypatch) -> None:
+    cloud, point = torch.rand(7, 3), torch.rand(1, 3).expand(7, 3)
+    monkeypatch.setattr('mmfusion_plugin.ops.emd.linear_sum_assignment', None)
+    expected = (cloud - point).norm(dim=1).mean()
+    for pair in ((cloud, point), (point, cloud)):
+        torch.testing.assert_close(exact_emd(*pair)[0], expected)
+
+
 def test_exact_refuses_unequal_sizes_and_many_points() -> None:
     with pytest.raises(ValueError, match=r'equal size, got \[5\] and \[6\] points'):
         exact_emd(*clouds(5, 6))
