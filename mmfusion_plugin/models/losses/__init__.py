@@ -1,6 +1,7 @@
 """Losses that stay finite on any batch."""
 
 from .chamfer_loss import ChamferLoss
+from .contrastive_loss import ContrastiveLoss
 from .cross_entropy import PointCrossEntropyLoss
 from .diversity_loss import DiversityLoss
 from .kl_distillation import KLDistillationLoss
@@ -12,6 +13,7 @@ from .weight_schedule import WeightSchedule
 
 __all__ = [
     'ChamferLoss',
+    'ContrastiveLoss',
     'DiversityLoss',
     'KLDistillationLoss',
     'LovaszSoftmaxLoss',
