@@ -41,6 +41,7 @@ class ShapeSample(BaseDataElement):
         gt_voxels: (R, R, R) bool, the true shape as voxels.
         pred_points: (N, 3) float32, the predicted cloud.
         pred_samples: (S, N, 3) float32, clouds drawn from the predicted distribution; only where S > 1.
+        pred_voxels: (K, R, R, R) bool, K shapes as voxels.
 
     The metainfo has ``synset`` (WordNet id of the category), ``category`` (its name), ``model_id``, ``view`` (int),
     ``azimuth`` of the camera in radians (float; absent or None where unknown) and ``img_path``.
@@ -53,3 +54,4 @@ class ShapeSample(BaseDataElement):
     gt_voxels = _field('gt_voxels', '(R, R, R)')
     pred_points = _field('pred_points', '(N, 3)')
     pred_samples = _field('pred_samples', '(S, N, 3)')
+    pred_voxels = _field('pred_voxels', '(K, R, R, R)')

@@ -11,13 +11,14 @@ import torch
 
 from mmfusion_plugin.structures import ShapeSample
 
-FIELDS = dict(gt_points=(7, 3), gt_voxels=(4, 4, 4), pred_points=(5, 3), pred_samples=(2, 5, 3))
+FIELDS = dict(gt_points=(7, 3), gt_voxels=(4, 4, 4), pred_points=(5, 3), pred_samples=(2, 5, 3),
+              pred_voxels=(2, 4, 4, 4))  # fmt: skip
 
 
 def make() -> ShapeSample:
     sample = ShapeSample(metainfo=dict(synset='02958343', category='car', model_id='a', view=3, img_path='a/03.png'))
     for name, shape in FIELDS.items():
-        setattr(sample, name, torch.rand(shape) if name != 'gt_voxels' else torch.rand(shape) > 0.5)
+        setattr(sample, name, torch.rand(shape) if 'voxels' not in name else torch.rand(shape) > 0.5)
     return sample
 
 
