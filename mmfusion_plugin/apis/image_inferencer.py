@@ -19,14 +19,14 @@ from torch import nn
 from mmfusion_plugin.compat import CheckpointRefusedError, install_safe_checkpoint_loading
 from mmfusion_plugin.datasets.wrapped import innermost_dataset_cfgs
 
-_READERS = ('LoadImageFromFile',)  # images come as arrays; LoadImageAndMask lets those be
+from .device import choose_device
 
 
 class ImageInferencer:
     """A trained model of images, and the transforms that lead to it.
 
     Args:
-        config: Path of a config whose ``test_dataloader`` ends in ``PackImageInputs``, or such a config.
+        config: Path of a config whose ``test_dataloader`` ends in ``PACKER``, or such a config.
         checkpoint: Path or URL of the weights, read without running any code in it.
         device: 'cpu', 'cuda', 'cuda:1', ... None takes CUDA where there is one.
         kind: Class that the model must be of.
@@ -37,8 +37,14 @@ class ImageInferencer:
 
     Raises:
         FileNotFoundError: Config or checkpoint do not exist.
-        ValueError: There is no checkpoint, it is of another model, or the config is for something else.
+        ValueError: There is no checkpoint, it is of another model, the config is for something else, or there is no
+            such device.
     """
+
+    #: The transform that pipelines must end in.
+    PACKER = 'PackImageInputs'
+    #: Transforms that are left out, as images come as arrays; LoadImageAndMask lets those be.
+    READERS = ('LoadImageFromFile',)
 
     def __init__(
         self,
@@ -53,7 +59,7 @@ class ImageInferencer:
             raise ValueError('a checkpoint is needed, as random weights would give random results: train one with '
                              f'tools/train.py {self.name} and name it')  # fmt: skip
         init_default_scope(cfg.get('default_scope', 'mmdet3d'))
-        self.dataset_cfg, self.steps = _test_data(cfg, self.name)
+        self.dataset_cfg, self.steps = _test_data(cfg, self.name, self.PACKER)
         model = MODELS.build(cfg.model)
         if not isinstance(model, kind):
             raise ValueError(f'{self.name} is the config of a {type(model).__name__}: need one of a {kind.__name__}')
@@ -64,9 +70,9 @@ class ImageInferencer:
             reason = ' '.join(str(error).split())  # mmengine's is a table of several lines
             raise ValueError(f'{checkpoint} cannot be used with {self.name}: {reason}') from error
         self.meta: Dict[str, Any] = dict((content.get('meta') or {}).get('dataset_meta') or {})
-        self.device = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
+        self.device = choose_device(device)
         self.model = revert_sync_batchnorm(model).to(self.device).eval()
-        self._transform = Compose([step for step in self.steps[:-1] if step_name(step) not in _READERS])
+        self._transform = Compose([step for step in self.steps[:-1] if step_name(step) not in self.READERS])
         self._pack = TRANSFORMS.build(self.steps[-1])
 
     def transform(
@@ -128,13 +134,13 @@ def check_image(image: np.ndarray, mask: Optional[np.ndarray] = None, name: str 
         raise ValueError(f'the mask of {what} must be {image.shape[:2]} as the image, got {mask.shape}')
 
 
-def _test_data(cfg: Config, name: str) -> tuple[Dict[str, Any], List[Dict[str, Any]]]:
+def _test_data(cfg: Config, name: str, packer: str) -> tuple[Dict[str, Any], List[Dict[str, Any]]]:
     """Config of the dataset and of its transforms."""
     loader = cfg.get('test_dataloader')
     dataset = innermost_dataset_cfgs(loader['dataset'])[0] if loader else {}
     steps = [dict(step) for step in dataset.get('pipeline', [])]
-    if not steps or step_name(steps[-1]) != 'PackImageInputs':
+    if not steps or step_name(steps[-1]) != packer:
         last = f'ends in {step_name(steps[-1])}' if steps else 'is missing'
         raise ValueError(f'the pipeline of test_dataloader in {name} {last}: need a config of single images, whose '
-                         'pipeline ends in PackImageInputs')  # fmt: skip
+                         f'pipeline ends in {packer}')  # fmt: skip
     return dict(dataset), steps

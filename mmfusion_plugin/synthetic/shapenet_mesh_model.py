@@ -136,9 +136,10 @@ def _files(source: Path, out_dir: Path) -> List[Path]:
     if not source.is_dir():
         raise FileNotFoundError(f'{source} is neither a mesh nor a folder of meshes')
     files, closed = [], out_dir.resolve()
+    below = source.resolve() in closed.parents
     for path in sorted(source.rglob('*')):
         hidden = any(part.startswith('.') for part in path.relative_to(source).parts)
-        ours = closed != source.resolve() and closed in path.resolve().parents
+        ours = below and closed in path.resolve().parents
         if path.suffix.lower() in MESH_SUFFIXES and path.is_file() and not hidden and not ours:
             files.append(path)
     return files
