@@ -208,8 +208,37 @@ def run_cloud_loss(model: nn.Module) -> Tensor:
     return model(torch.rand(2, 7, 3, requires_grad=True), [shape.gt_points for shape in shapes()])
 
 
+def run_denoiser(model: nn.Module) -> Tensor:
+    return (model(torch.randn(2, 1, 8, 8, 8), torch.tensor([3, 700]), torch.randn(2, 6)) + 1).square().sum()
+
+
+def run_voxel_diffusion(model: nn.Module) -> Tensor:
+    samples = [ShapeSample(gt_voxels=torch.rand(8, 8, 8) > 0.5) for _ in range(2)]
+    return sum(model(dict(embedding=torch.randn(2, 6)), samples, mode='loss').values())
+
+
 def run_diversity(model: nn.Module) -> Tensor:
     return model(torch.rand(2, 7, requires_grad=True), torch.tensor([3.0, torch.nan]))
+
+
+def run_voxel_backbone(model: nn.Module) -> Tensor:
+    return sum((out * torch.randn_like(out)).sum() for out in model(torch.rand(2, 1, 16, 16, 16) > 0.5))
+
+
+def run_embedding_backbone(model: nn.Module) -> Tensor:
+    return sum((out * torch.randn_like(out)).sum() for out in model(torch.randn(2, 3, 16, 16)))
+
+
+def run_contrastive_loss(model: nn.Module) -> Tensor:
+    image, shape = torch.randn(4, 3, requires_grad=True), torch.randn(4, 3, requires_grad=True)
+    loss = model(image, shape)
+    assert all(gradient.any() for gradient in torch.autograd.grad(loss, [image, shape], retain_graph=True))
+    return loss
+
+
+def run_embedder(model: nn.Module) -> Tensor:
+    data = [ShapeSample(gt_voxels=torch.rand(16, 16, 16) > 0.5) for _ in range(3)]
+    return model.parse_losses(model(dict(img=torch.randn(3, 3, 16, 16)), data, mode='loss'))[0]
 
 
 SEGMENTOR = dict(type='PointVoxelSegmentor', backbone=ENCODER, decode_head=HEAD)
@@ -238,6 +267,13 @@ SIM = dict(type='SIMNet', image_backbone=TRUNK, point_backbone=CLOUD, head=dict(
 CODE = dict(num_points=7, fc_channels=9, latent_channels=5, hidden_channels=(6,), kl_weight=0.1,
             loss_diversity=dict(type='DiversityLoss'))
 MASKS = dict(type='UNetSegmentor', backbone=dict(type='UNet', base_channels=4))
+ARCH = dict(embed_dims=12, num_layers=2, num_heads=3, feedforward_channels=20)
+VIT3D = dict(type='VoxelViT', arch=ARCH, resolution=16, patch_size=8)
+IMAGE_EMBEDDING = dict(backbone=dict(type='DistilledVisionTransformer', arch=ARCH, img_size=16, patch_size=8),
+                       embed_channels=6)
+SHAPE_EMBEDDING = dict(backbone=VIT3D, embed_channels=6)
+DENOISER = dict(type='UNet3D', model_channels=8, channel_mult=(1, 2), num_res_blocks=1, attention_at=(2,), num_groups=4,
+                embed_dim=6, num_tokens=2, token_channels=5)
 MODELS_RUN: dict[str, tuple[dict, Callable[[nn.Module], Tensor]]] = {
     'SPVEncoder': (ENCODER, run_encoder),
     'PointSegHead': (dict(HEAD, in_channels=8, num_levels=2), run_head),
@@ -273,9 +309,17 @@ MODELS_RUN: dict[str, tuple[dict, Callable[[nn.Module], Tensor]]] = {
     'MaskLoss': (dict(type='MaskLoss'), run_mask_loss),
     'ReConstNet': (dict(type='ReConstNet', backbone=TRUNK, head=CODE), run_reconstructor),
     'ReConstNetHead': (dict(CODE, type='ReConstNetHead', in_channels=8), run_reconstruction_head),
+    'VoxelViT': (VIT3D, run_voxel_backbone),
+    'VoxelCNN': (dict(type='VoxelCNN', channels=(4, 6)), run_voxel_backbone),
+    'CISPImageEncoder': (dict(IMAGE_EMBEDDING, type='CISPImageEncoder'), run_embedding_backbone),
+    'CISPShapeEncoder': (dict(SHAPE_EMBEDDING, type='CISPShapeEncoder'), run_voxel_backbone),
+    'ContrastiveLoss': (dict(type='ContrastiveLoss'), run_contrastive_loss),
+    'CISP': (dict(type='CISP', image_encoder=IMAGE_EMBEDDING, shape_encoder=SHAPE_EMBEDDING), run_embedder),
     'ChamferLoss': (dict(type='ChamferLoss'), run_cloud_loss),
     'SinkhornLoss': (dict(type='SinkhornLoss'), run_cloud_loss),
     'DiversityLoss': (dict(type='DiversityLoss'), run_diversity),
+    'UNet3D': (DENOISER, run_denoiser),
+    'IC3D': (dict(type='IC3D', denoiser=DENOISER, voxel_size=8), run_voxel_diffusion),
     'RowBatchNorm1d': (dict(type='RowBatchNorm1d', num_features=3), run_norm),
     'FusionDataPreprocessor': (dict(type='FusionDataPreprocessor'), run_preprocessor),
 }
