@@ -33,7 +33,8 @@ class IC3D(BaseModel):
     Args:
         denoiser: Config of the denoiser; ``type`` is ``UNet3D`` if it is not given. Its ``embed_dim`` is the width of
             the embedding.
-        image_encoder: Config of the image network. Of several outputs the last is taken; maps are averaged.
+        image_encoder: Config of the image network. Of several outputs the last is taken, of the class and distillation
+            tokens of a DeiT the class token; maps are averaged.
         freeze_encoder: Leave the image network as it is, its statistics too (paper: embeddings are made beforehand).
         diffusion: Arguments of :class:`GaussianDiffusion`.
         p_uncond: Share of the samples that train the null token in place of their embedding.
@@ -83,7 +84,7 @@ class IC3D(BaseModel):
         """The embeddings (B, D) on which the denoiser is conditioned; None where it is not.
 
         Args:
-            inputs: ``embedding``, (B, D) or a list of (D,), or else ``img`` (B, 3, H, W).
+            inputs: ``embedding``, (B, D) or a list of (D,), which goes before ``img`` (B, 3, H, W).
 
         Raises:
             KeyError: There is neither, or an image and no network for it.
@@ -99,6 +100,7 @@ class IC3D(BaseModel):
             with torch.set_grad_enabled(torch.is_grad_enabled() and not self.freeze_encoder):
                 out = self.image_encoder(inputs['img'])
             last = out if isinstance(out, Tensor) else out[-1]
+            last = last if isinstance(last, Tensor) else last[0]
             embedding = last.mean((2, 3)) if last.dim() == 4 else last
         else:
             needed = "'embedding'" if self.image_encoder is None else "'img' or 'embedding'"
