@@ -21,6 +21,7 @@ from .scannet_frames import FrameSet, ScanOptions, write_frame
 from .scannet_images import averaged_intrinsic, nearest_intrinsic
 from .scannet_taxonomy import CLASSES
 
+FEW_SEEN = 0.01  # share of points below which the poses hardly belong to the mesh; a choice of ours
 _DECIMALS = 10  # of matrices: 1e-10 displaces a point at 100 m by 1e-8 m
 
 
@@ -71,8 +72,12 @@ def convert_recording(
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(staging, folder)
     write_bytes(out_dir / 'points' / f'{name}.bin', points.astype('<f4').tobytes())
+    share = _share_seen(folder / 'overlap.npz')
     print(f'{name}: {len(frames.numbers)} frames, dropped: {frames.dropped or "none"}; {len(points):,} points, '
-          f'{100 * _share_seen(folder / "overlap.npz"):.1f} % of them seen by a frame')
+          f'{100 * share:.1f} % of them seen by a frame')
+    if share < FEW_SEEN:
+        print(f'{name}: warning: hardly a point is seen. Poses that are world-to-camera, a mesh of another world, another '
+              'unit of depth or another vertical axis than the one named look like this')
     metainfo = dict(categories={label: number for number, label in enumerate(CLASSES)}, dataset='scannet',
                     split='test', info_version='1.1')
     entry = _entry(recording, name, len(points), frames.numbers, depth2img, options)

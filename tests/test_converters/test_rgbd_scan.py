@@ -184,13 +184,14 @@ def test_frames_without_place_or_depth_are_dropped_and_listed(folder, tmp_path, 
     assert seen.shape == (4, 2000) and (seen.sum(axis=1) > 200).all() and seen.any(axis=0).mean() > 0.9
 
 
-def test_a_mesh_in_another_world_shows(folder, tmp_path, capsys):
+def test_a_mesh_in_another_world_is_warned_of(folder, tmp_path, capsys):
     for shift in (0, 50):
         write_cloud(folder / 'mesh.ply', hand.mesh()[0] + np.array([shift, 0, 0, 0, 0, 0], np.float32))
         convert_recording(opened(folder), tmp_path, 'room', folder / 'mesh.ply')
         text = capsys.readouterr().out
         seen = float(text.split('points, ')[1].split(' %')[0])
         assert seen == 0 if shift else seen > 60, text
+        assert ('warning: hardly a point is seen' in text) == bool(shift)
 
 
 def test_frame_skip(folder, tmp_path):
