@@ -24,8 +24,8 @@ class GenerationProtocol:
     is :func:`~mmfusion_plugin.evaluation.voxel_scores.voxel_cloud`, and both are given.
 
     Attributes:
-        emd: ``'exact'`` (at most 2048 points, half a second and more for so many), ``'sinkhorn'`` or ``'none'``; PVD
-            has an approximation on the GPU.
+        emd: ``'exact'`` (at most 2048 points, seconds for so many), ``'sinkhorn'`` or ``'none'``; PVD has an
+            approximation on the GPU.
         threshold: Of the F-score, in the unit of the clouds; PVD's, 0.001 of the squared distance, by default.
         occupied: Number above which a voxel is.
         points: On each shape's surface.

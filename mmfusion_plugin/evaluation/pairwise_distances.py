@@ -21,7 +21,7 @@ DISTANCES: Dict[str, Distance] = {
 }
 """``'cd'``: mean squared distance to the nearest point, both ways added; ``'exact'`` and ``'sinkhorn'``: EMD, see
 :func:`~mmfusion_plugin.evaluation.reconstruction_scores.earth_mover`."""
-_PAIRS_AT_ONCE = 32  # enough to occupy a GPU
+_PAIRS_AT_ONCE = 8  # enough to occupy a GPU, and few enough for the bar to move on a CPU
 _SHOWN_AFTER = 2.0  # seconds
 
 
@@ -29,8 +29,8 @@ _SHOWN_AFTER = 2.0  # seconds
 def pairwise_distances(samples: Tensor, references: Optional[Tensor] = None, kind: str = 'cd') -> Tensor:
     """Distance of each sample to each reference, with a progress bar where it takes long.
 
-    On a CPU, of clouds of 2048 points, an exact EMD takes half a second and more, a Chamfer distance some milliseconds;
-    Sinkhorn is for a GPU.
+    On one CPU core, between surfaces of unlike shapes, an exact EMD takes about 4 s of 2048 points, 0.6 s of 1024 and
+    0.06 s of 512; a Chamfer distance of 2048 takes about 0.01 s. Sinkhorn is for a GPU.
 
     Args:
         samples: (S, N, 3) floating, clouds of one size, on any device.

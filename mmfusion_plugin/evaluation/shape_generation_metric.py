@@ -38,8 +38,8 @@ class ShapeGenerationMetric(BaseMetric):
     collected over processes by mmengine.
 
     Args:
-        emd: ``'exact'``, ``'sinkhorn'`` (for a GPU) or ``'none'``. Of 2048 points an exact one takes half a second and
-            more, of 512 some hundredths.
+        emd: ``'exact'``, ``'sinkhorn'`` (for a GPU) or ``'none'``. On one CPU core, an exact one between unlike shapes
+            takes about 4 s of 2048 points, 0.6 s of 1024, and 0.06 s of 512.
         threshold: Of the F-score, in the unit of the clouds.
         occupied: Number above which a voxel is.
         points: On each shape's surface.
@@ -47,7 +47,7 @@ class ShapeGenerationMetric(BaseMetric):
         factor: Of distances.
         seed: Of the points, and of the choice of shapes for the sets.
         set_distances: By which distances sets are compared: ``('cd',)``, ``('cd', 'emd')`` or none. 100 shapes have
-            19,900 pairs: a minute or two by CD, some hours by exact EMD of 2048 points.
+            19,900 pairs, of 2048 points some minutes by CD and about a day by exact EMD.
         set_size: Shapes of each category in the sets; None takes all.
         device: Where sets are compared.
         out_dir: Folder for ``categories.csv``, ``categories.md`` and ``samples.csv`` (a row per sample); None writes

@@ -29,11 +29,7 @@ def sample(number: int, draws: int = 3, copy: bool = False) -> ShapeSample:
     synset, category = CATEGORIES[number % 3]
     one = ShapeSample(metainfo=dict(synset=synset, category=category, model_id=f'm{number}', view=0))
     one.gt_voxels = voxels(number)
-    drawn = one.gt_voxels.expand(draws, 5, 5, 5) if copy else voxels(number + 100, draws)
-    if isinstance(getattr(ShapeSample, 'pred_voxels', None), property):
-        one.pred_voxels = drawn
-    else:
-        one.set_field(drawn, 'pred_voxels')
+    one.pred_voxels = one.gt_voxels.expand(draws, 5, 5, 5) if copy else voxels(number + 100, draws)
     return one
 
 
