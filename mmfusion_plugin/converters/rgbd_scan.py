@@ -76,8 +76,8 @@ def convert_recording(
     print(f'{name}: {len(frames.numbers)} frames, dropped: {frames.dropped or "none"}; {len(points):,} points, '
           f'{100 * share:.1f} % of them seen by a frame')
     if share < FEW_SEEN:
-        print(f'{name}: warning: hardly a point is seen. Poses that are world-to-camera, a mesh of another world, another '
-              'unit of depth or another vertical axis than the one named look like this')
+        print(f'{name}: warning: hardly a point is seen. Poses that are world-to-camera, a mesh of another world, '
+              'another unit of depth or another vertical axis than the one named look like this')
     metainfo = dict(categories={label: number for number, label in enumerate(CLASSES)}, dataset='scannet',
                     split='test', info_version='1.1')
     entry = _entry(recording, name, len(points), frames.numbers, depth2img, options)
