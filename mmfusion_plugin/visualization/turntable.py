@@ -126,4 +126,4 @@ def _dot_area(points: np.ndarray, inches: float) -> float:
     places, gap = np.unique(points, axis=0), 0.0
     if len(places) > 1:
         gap = float(np.median(cKDTree(places).query(places[:: max(1, len(places) // 1000)], k=2)[0][:, 1]))
-    return float(np.clip(_COVER * 72 * inches * gap, 2.2, 9.0)) ** 2
+    return float(np.clip(_COVER * 72 * inches * gap, 2.2, 7.0)) ** 2

@@ -20,7 +20,7 @@ from PIL import Image
 from shapenet_hand_world import CHAIR, make_shapenet, write_obj
 from shapenet_hand_world import MODELS as IDS
 
-from mmfusion_plugin.apis import reconstruct_image
+from mmfusion_plugin.apis import reconstruct_image, reconstruction_files
 from mmfusion_plugin.apis.shape_inferencer import ShapeInferencer
 from mmfusion_plugin.datasets.object_images import fit_object, read_object_image
 from mmfusion_plugin.evaluation import ReconstructionMetric
@@ -174,6 +174,8 @@ def test_a_second_run_keeps_what_would_be_made_again(photos, tool, monkeypatch):
         return original(self, *arguments)
 
     monkeypatch.setattr(ShapeInferencer, '__call__', counted)
+    for name in ('turntable_picture', 'samples_picture'):  # they take most of the time
+        monkeypatch.setattr(reconstruction_files, name, lambda path, *_: Path(path).touch() or Path(path))
     out, folder = photos / 'out', photos / 'photos'
 
     def run(*more: object) -> int:
