@@ -22,8 +22,9 @@ Each picture gets NAME.npy (N x 3), NAME.ply, NAME_turntable.png, and with --sam
 NAME_spread.npy (standard deviation of each point over the samples) and NAME_samples.png; results.json says all.
 A second run keeps what would be made again.
 
-Clouds are in the frame of the clouds that the model was trained on: those of generated models have y up, of 3D-LMNet
--x up (--up=-x draws these upright). True meshes are centred and scaled to a diagonal of 1, as ShapeNet's are.
+Clouds are in the frame of the clouds that the model was trained on: those of generated models have y up, those of
+3D-LMNet, it is believed, -x (--up=-x draws them upright; tools/create_data.py shapenet measures it). True meshes are
+centred and scaled to a diagonal of 1, as ShapeNet's are.
 Exit status: 0; 1 where nothing could be done; 3 where some pictures could not be reconstructed, which are listed.
 """
 

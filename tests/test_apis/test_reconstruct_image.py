@@ -121,10 +121,10 @@ def test_any_picture_is_fitted_as_the_config_s_are(photos, steps, options):
 def test_files_of_a_folder(photos, tool):
     """Masks, plain ground and alpha lead to one object; the files are what was predicted."""
     models = write_reconstnet(photos)
-    runs = dict(plain=(), mask=('--mask', photos / 'masks'))
+    runs = dict(mask=('--mask', photos / 'masks'),
+                plain=('--samples', 5, '--seed', 3, '--truth', photos / 'truths'))  # fmt: skip
     for name, more in runs.items():
-        status, text, errors = tool(photos / 'photos', *models, '--samples', 5, '--seed', 3, *more, '--truth',
-                                    photos / 'truths', '--out', photos / name)  # fmt: skip
+        status, text, errors = tool(photos / 'photos', *models, *more, '--out', photos / name)
         assert status == 0 and '2 of 2 pictures reconstructed' in text, errors
     found = json.loads((photos / 'plain/results.json').read_text())
     assert [found[key] for key in ('prediction', 'samples', 'seed', 'broken')] == ['mean', 5, 3, []]
