@@ -118,15 +118,12 @@ def test_a_normal_distribution_is_reproduced(spread, options, tolerance):
 
 def test_one_ancestral_step_in_terms_of_the_noise():
     """Algorithm 2 of Ho et al., written with eps rather than x_0."""
-    x, eps = torch.randn(3, 2, dtype=torch.float64), torch.randn(3, 2, dtype=torch.float64)
-    z = {1000: x, 999: torch.randn(3, 2, dtype=torch.float64), 0: torch.full((3, 2), torch.nan)}
-    diffusion = GaussianDiffusion().respaced(2)  # steps 999 and 0
-    beta, share = 1 - ALPHA_BAR[999] / ALPHA_BAR[0], ALPHA_BAR[999]
-    between = (x - beta / np.sqrt(1 - share) * eps) / np.sqrt(1 - beta) + np.sqrt(beta) * z[999]
-    expected = (between - np.sqrt(BETA[0]) * eps) / np.sqrt(1 - BETA[0])
-    found = draw_samples(lambda x, t: eps, GaussianDiffusion(), SamplingOptions(steps=2), z.__getitem__)
-    torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-8)
-    assert diffusion.timesteps.tolist() == [0, 999]
+    x, eps, z = torch.randn(3, 3, 2, dtype=torch.float64)
+    noise = {2: x, 1: z, 0: torch.full_like(x, torch.nan)}
+    between = (x - 0.5 / (1 - 0.7 * 0.5) ** 0.5 * eps) / 0.5**0.5 + 0.5**0.5 * z
+    expected = (between - 0.3 / 0.3**0.5 * eps) / 0.7**0.5
+    found = draw_samples(lambda x, t: eps, GaussianDiffusion(2, 0.3, 0.5), SamplingOptions(), noise.__getitem__)
+    torch.testing.assert_close(found, expected)
 
 
 def test_deterministic_ddim_in_closed_form():
