@@ -201,9 +201,9 @@ def test_the_only_shape_is_drawn(options):
 
 
 def test_noise_of_a_shape_can_be_learned():
-    model, data = build(**SOURCES['nothing']), samples(1) * 8
+    model, data = build(**SOURCES['nothing']), samples(1) * 16
     optimizer, values = torch.optim.Adam(model.parameters(), 1e-2), []
-    for _ in range(40):
+    for _ in range(60):
         optimizer.zero_grad()
         loss = model.loss({}, data)['loss_noise']
         loss.backward()

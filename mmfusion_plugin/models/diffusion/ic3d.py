@@ -174,10 +174,12 @@ class IC3D(BaseModel):
         rows = None if embedding is None else embedding.repeat(draws, 1)
 
         def noise(step: int) -> Tensor:
+            """Of all rows at a step: a stream of its own, so that no step depends on how many came before."""
             seed = how.seed * (self.diffusion.num_steps + 1) + step
             return noise_of_images(samples, draws, side**3, seed).to(like).view(-1, 1, side, side, side)
 
         def predict_noise(x: Tensor, t: Tensor) -> Tensor:
+            """Guided, so many rows at once as fit into memory."""
             parts = [slice(begin, begin + how.rows_at_once) for begin in range(0, max(len(x), 1), how.rows_at_once)]
             return torch.cat([guided_noise(self.denoiser, x[part], t[part], None if rows is None else rows[part],
                                            how.guidance) for part in parts])  # fmt: skip

@@ -70,6 +70,7 @@ class UNet3D(BaseModule):
         of_tokens = token_channels if embed_dim else None
 
         def stage(before: int, after: int, attend: bool) -> TimedStage3D:
+            """One residual block, with attention where asked for."""
             block = TimedResBlock3D(before, after, time, num_groups, dropout)
             return TimedStage3D(block, VoxelAttention(after, num_heads, of_tokens, num_groups) if attend else None)
 
