@@ -102,9 +102,7 @@ def make_scannet(
             f'images {color_size} and {depth_size} at least 32 pixels wide and high, mesh_edge={mesh_edge} 0.01 to 1 m'
         )
     tracking = Tracking() if tracking is None else tracking
-    val = max((scenes + 2) // 5, int(scenes > 1)) if val_scenes is None else val_scenes
-    if not 0 <= val <= scenes:
-        raise ValueError(f'val_scenes={val} must be 0 to {scenes}, the number of scenes that they are among')
+    val = _validation_scenes(scenes, val_scenes)
     counts = (scenes - val, val, test_scenes)
     names = {split: scan_names(split, count) for split, count in zip(SPLITS, counts)}
     plans = [
@@ -130,3 +128,12 @@ def make_scannet(
         bar.update((len(plans) - len(missing)) * frames)
         record_all(record_scan, root, missing, workers, bar)
     return root
+
+
+def _validation_scenes(scenes: int, asked: Optional[int]) -> int:
+    """How many of the scenes are for validation; a fifth where no number is asked."""
+    if asked is None:
+        return max((scenes + 2) // 5, int(scenes > 1))
+    if not 0 <= asked <= scenes:
+        raise ValueError(f'val_scenes={asked} must be 0 to {scenes}, the number of scenes that they are among')
+    return asked
