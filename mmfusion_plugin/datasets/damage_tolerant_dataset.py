@@ -8,16 +8,12 @@ from typing import Any, Callable, Optional, Sequence, Union
 import numpy as np
 from mmdet3d.datasets import Seg3DDataset
 
-from .damage import CorruptDataError, DamageLedger
+from .damage_tolerant import DamageTolerant
 from .info_files import load_info_file
 
 
-class DamageTolerantSegDataset(Seg3DDataset):
-    """``Seg3DDataset`` that skips damaged samples in training, up to a limit, and never in evaluation.
-
-    A damaged sample is one whose pipeline raises :class:`CorruptDataError`. It is counted and logged in training, where
-    the run fails when more than ``max_corrupt_fraction`` of an epoch is damaged; in evaluation it is an error that
-    names the file.
+class DamageTolerantSegDataset(DamageTolerant, Seg3DDataset):
+    """``Seg3DDataset`` that skips damaged samples in training, see :class:`DamageTolerant`.
 
     Args:
         data_root: Root of the data.
@@ -70,26 +66,6 @@ class DamageTolerantSegDataset(Seg3DDataset):
         if not lazy:
             self._start_ledger()
 
-    def full_init(self) -> None:
-        """Read the info file and start the account of damaged samples."""
-        if not self._fully_initialized:
-            super().full_init()
-            self._start_ledger()
-
-    def get_subset_(self, indices: Union[Sequence[int], int]) -> None:
-        """Keep some of the samples, as ``BaseDataset.get_subset_``; their damage is counted anew."""
-        super().get_subset_(indices)
-        self._start_ledger()
-
-    def get_subset(self, indices: Union[Sequence[int], int]) -> DamageTolerantSegDataset:
-        """Some of the samples, as ``BaseDataset.get_subset``, with an account of their damage."""
-        subset = super().get_subset(indices)
-        subset._start_ledger()
-        return subset
-
-    def _start_ledger(self) -> None:
-        self.damage = DamageLedger(len(self), self.max_corrupt_fraction)
-
     def get_label_mapping(self, new_classes: Optional[Sequence[str]] = None) -> tuple[dict, dict, list[int]]:
         """Mapping from ids in files to the classes in use, their names, and the classes' positions among all.
 
@@ -123,18 +99,6 @@ class DamageTolerantSegDataset(Seg3DDataset):
         if self.test_mode and self.load_eval_anns:
             data['eval_ann_info'] = {}
         return data
-
-    def prepare_data(self, idx: int) -> Optional[dict]:
-        """Run the pipeline; None in training when the sample is damaged, for which another is drawn."""
-        try:
-            sample = super().prepare_data(idx)
-        except CorruptDataError as error:
-            if self.test_mode:
-                raise
-            self.damage.record(idx, error)
-            return None
-        self.damage.record_sound(idx)
-        return sample
 
     def _path(self, prefix: str, name: str) -> str:
         """A file below the folder of ``data_prefix``."""

@@ -5,19 +5,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from os import path as osp
-from typing import Any, Optional, Sequence, Union
+from typing import Any, Sequence
 
 from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 from tqdm import tqdm
 
-from .damage import CorruptDataError, DamageLedger
+from .damage_tolerant import DamageTolerant
 
 _MISSING = ('error', 'skip', 'keep')
 _SHOWN = 3
 
 
-class ShapeDataset(BaseDataset, ABC):
+class ShapeDataset(DamageTolerant, BaseDataset, ABC):
     """Pictures of one object each, with its shape.
 
     Args:
@@ -68,41 +68,9 @@ class ShapeDataset(BaseDataset, ABC):
         print_log(f'{type(self).__name__} {self.data_root}: ' + '; '.join(lines), 'current')
         return entries
 
-    def full_init(self) -> None:
-        """Read the entries and start the account of damaged samples."""
-        if not self._fully_initialized:
-            super().full_init()
-            self._start_ledger()
-
-    def get_subset_(self, indices: Union[Sequence[int], int]) -> None:
-        """Keep some of the entries, as ``BaseDataset.get_subset_``; their damage is counted anew."""
-        super().get_subset_(indices)
-        self._start_ledger()
-
-    def get_subset(self, indices: Union[Sequence[int], int]) -> ShapeDataset:
-        """Some of the entries, as ``BaseDataset.get_subset``, with an account of their damage."""
-        subset = super().get_subset(indices)
-        subset._start_ledger()
-        return subset
-
     def get_cat_ids(self, idx: int) -> list[int]:
         """Category of a sample in a list, for samplers and wrappers that balance categories."""
         return [self._metainfo['classes'].index(self.get_data_info(idx)['category'])]
-
-    def prepare_data(self, idx: int) -> Optional[dict]:
-        """Run the pipeline; None in training when the sample is damaged, for which another is drawn."""
-        try:
-            sample = super().prepare_data(idx)
-        except CorruptDataError as error:
-            if self.test_mode:
-                raise
-            self.damage.record(idx, error)
-            return None
-        self.damage.record_sound(idx)
-        return sample
-
-    def _start_ledger(self) -> None:
-        self.damage = DamageLedger(len(self), self.max_corrupt_fraction)
 
     def _with_files(self, entries: list[dict]) -> list[dict]:
         bar = tqdm(entries, unit='entry', desc='Looking for files', disable=len(entries) < 5000)
