@@ -124,8 +124,10 @@ def test_what_is_trained_and_tested_on(worlds: dict) -> None:
     assert sample['inputs']['img'].shape == (3, 128, 128) and sample['data_samples'].gt_points.shape == (1024, 3)
     assert sample['data_samples'].azimuth == pytest.approx(math.radians(100.5))
     assert build(f'{FULL}-2048', 'train')[0]['data_samples'].gt_points.shape == (2048, 3)
-    narrow = build(TINY, 'train')[0]
-    assert narrow['inputs']['img'].shape == (3, 64, 64) and narrow['data_samples'].gt_points.shape == (1024, 3)
+    for split, points in (('train', 512), ('val', 1024), ('test', 1024)):
+        narrow = build(TINY, split)[0]
+        assert narrow['inputs']['img'].shape == (3, 64, 64)
+        assert narrow['data_samples'].gt_points.shape == (points, 3), 'what is tested is not thinned'
 
 
 # --- numbers ---------------------------------------------------------------------------------------------------------

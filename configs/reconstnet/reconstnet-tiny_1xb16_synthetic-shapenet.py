@@ -7,11 +7,11 @@ _base_ = [
 ]
 
 # Often changed
-max_iters = 300
+max_iters = 500
 batch_size = 16
 
 # Sometimes
-num_points = 512  # predicted; the true clouds have 1024
+num_points = 512  # predicted, and of the true clouds' 1024 those that are trained on, other ones each time
 image_size = 64
 lr = 1e-3
 
@@ -27,7 +27,8 @@ model = dict(
     ),
 )
 steps = dict(LoadRendering=dict(size=image_size))
-train_pipeline = [dict(step, **steps.get(step['type'], {})) for step in _base_.train_pipeline]
+kept = dict(steps, LoadCloudTarget=dict(keep=num_points, sampling='random'))
+train_pipeline = [dict(step, **kept.get(step['type'], {})) for step in _base_.train_pipeline]
 test_pipeline = [dict(step, **steps.get(step['type'], {})) for step in _base_.test_pipeline]
 train_dataloader = dict(
     batch_size=batch_size,

@@ -55,6 +55,33 @@ def test_reconstnets_training_set(tree):
     assert data.img_path == str(tree / 'ShapeNetRendering' / name / 'rendering/01.png')
 
 
+def test_some_points_of_each_cloud(tree):
+    """Evenly the same each time; at random others each time, from numpy's global state, and none twice."""
+    from mmfusion_plugin.datasets.transforms import LoadCloudTarget
+
+    path = tree / f'ShapeNet_pointclouds/{CHAIR}/3c/pointcloud_1024.npy'
+    whole, results = points(f'{CHAIR}/3c')[:1024].astype(np.float32), dict(cloud_path=str(path), num_points=1024)
+    even = LoadCloudTarget(keep=512).transform(dict(results))['gt_points']
+    np.testing.assert_array_equal(even, whole[::2])
+    odd = LoadCloudTarget(keep=3).transform(dict(results))['gt_points']
+    np.testing.assert_array_equal(odd, whole[[0, 341, 682]])
+    np.testing.assert_array_equal(LoadCloudTarget(keep=1024).transform(dict(results))['gt_points'], whole)
+    number = {tuple(point): row for row, point in enumerate(whole.tolist())}
+    random = LoadCloudTarget(keep=500, sampling='random')
+    np.random.seed(3)
+    first, second = ([number[tuple(point)] for point in random.transform(dict(results))['gt_points'].tolist()]
+                     for _ in range(2))  # fmt: skip
+    assert len(set(first)) == len(set(second)) == 500 and len(set(first) & set(second)) < 350
+    np.random.seed(3)
+    np.testing.assert_array_equal(random.transform(dict(results))['gt_points'], whole[first])
+    with pytest.raises(ValueError, match='3c/pointcloud_1024.npy has 1024 points, of which 1025 cannot be kept'):
+        LoadCloudTarget(keep=1025).transform(dict(results))
+    with pytest.raises(ValueError, match='keep must be'):
+        LoadCloudTarget(keep=0)
+    with pytest.raises(ValueError, match='sampling must be one of even, random'):
+        LoadCloudTarget(keep=9, sampling='first')
+
+
 def test_cisps_test_set(tree):
     """Grey where alpha is 0 alone, the middle, twice linear interpolation's size; voxels; view 0."""
     dataset = build(tree, split='cisp', part='test', views=[0], targets=['voxels'], pipeline=CISP, test_mode=True)
