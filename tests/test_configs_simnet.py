@@ -193,19 +193,19 @@ def test_names_say_what_differs(path: Path) -> None:
         )
 
 
-@pytest.mark.parametrize('root, network, number', [(FULL, 'r101', 50), (TINY, 'tiny', 180)])
-def test_the_roots(root: str, network: str, number: int) -> None:
+@pytest.mark.parametrize('root, network, number, trait', [(FULL, 'r101', 50, 'thorns'), (TINY, 'tiny', 180, 'fruit')])
+def test_the_roots(root: str, network: str, number: int, trait: str) -> None:
     cfg = read(root)
     backbone, data = cfg.model.image_backbone, cfg.train_dataloader.dataset
     pretrained = (backbone.get('init_cfg') or {}).get('checkpoint', '')
     assert pretrained.endswith('resnet101_8xb32_in1k_20210831-539c63f8.pth') == (network == 'r101')
     assert cfg.train_cfg.get('max_epochs', cfg.train_cfg.get('max_iters')) == number
     assert (data.trait, data.mask_root, data.few_shot, cfg.train_dataloader.batch_size) == (
-        'thorns', 'masks_selected', None, 32,
+        trait, 'masks_selected', None, 32,
     )  # fmt: skip
     for loader, split in (('train', 'train'), ('val', 'val'), ('test', 'test')):
         assert cfg[f'{loader}_dataloader'].dataset.split == split
-        assert cfg[f'{loader}_dataloader'].dataset.trait == 'thorns'
+        assert cfg[f'{loader}_dataloader'].dataset.trait == trait
     assert 'visualization' not in cfg.default_hooks
 
 

@@ -73,7 +73,7 @@ def configured(study: SimpleNamespace, size: str, repo_root: Path, monkeypatch) 
 @pytest.mark.parametrize('size', ['cpu', 'gpu'])
 def test_commands_configure_the_variant(study, size, repo_root, monkeypatch):
     cfgs = configured(study, size, repo_root, monkeypatch)
-    full = cfgs['simnet-thorns']
+    full = cfgs['simnet-fruit']
     for name, cfg in cfgs.items():
         train, val = cfg.train_dataloader.dataset, cfg.val_dataloader.dataset
         trait = next(trait for trait in TRAITS if trait in name.split('-'))
@@ -90,22 +90,22 @@ def test_commands_configure_the_variant(study, size, repo_root, monkeypatch):
         assert (cfg.model.point_backbone is None) == name.startswith('image')
     expected = {'image': 'concat', 'point-to-image': 'point-to-image', 'image-to-point': 'image-to-point'}
     for name, fusion in expected.items():
-        key = 'image-thorns' if name == 'image' else f'simnet-{name}-thorns'
+        key = 'image-fruit' if name == 'image' else f'simnet-{name}-fruit'
         direction = cfgs[key].model.fusion
         assert (direction if isinstance(direction, str) else direction['direction']) == fusion
     steps = {name: {step['type']: step for step in cfg.train_dataloader.dataset.pipeline} for name, cfg in cfgs.items()}
-    assert steps['simnet-102points-thorns']['PixelToPoint']['num_points'] == 102
-    assert steps['simnet-z0-thorns']['PixelToPoint']['z_mode'] == 'zero'
-    assert steps['pointnet2-6d-thorns']['PixelToPoint']['features'] == 'xyzrgb'
-    assert steps['simnet-segmented-thorns']['PackImageInputs']['image_source'] == 'segmented'
-    assert steps['simnet-thorns']['PackImageInputs']['image_source'] == 'original'
+    assert steps['simnet-102points-fruit']['PixelToPoint']['num_points'] == 102
+    assert steps['simnet-z0-fruit']['PixelToPoint']['z_mode'] == 'zero'
+    assert steps['pointnet2-6d-fruit']['PixelToPoint']['features'] == 'xyzrgb'
+    assert steps['simnet-segmented-fruit']['PackImageInputs']['image_source'] == 'segmented'
+    assert steps['simnet-fruit']['PackImageInputs']['image_source'] == 'original'
 
 
 def test_few_sheets_get_as_many_iterations(study):
     size, variants = study.plan.SIZES['gpu'], study.plan.VARIANTS
     full = size.length * -(-3000 // 32)
     for shots in (10, 30, 100):
-        length = size.length_of(variants[f'image-thorns-{shots}shots'])
+        length = size.length_of(variants[f'image-fruit-{shots}shots'])
         assert abs(length * -(-2 * shots // 32) - full) < -(-2 * shots // 32)
     assert {study.size.length_of(variant) for variant in variants.values()} == {study.size.length}
 
@@ -122,28 +122,28 @@ def test_tables_against_numpy(study, tmp_path):
     ours, image = scores['simnet-lobed'], scores['image-lobed']
     cells = [spread(ours[:, 0]), spread(ours[:, 1]), *(spread((ours - image)[:, i], '+') for i in range(2))]
     assert f'| simnet-lobed | 0, 1, 2 | {" | ".join(cells)} |' in text
-    changed, full = scores['simnet-z0-thorns'], scores['simnet-thorns']
+    changed, full = scores['simnet-z0-fruit'], scores['simnet-fruit']
     cells = [*(spread(changed[:, i]) for i in range(2)), *(spread((changed - full)[:, i], '+') for i in range(2))]
     assert f'| simnet-z0 | 0, 1, 2 | {" | ".join(cells)} |' in text
-    good, poor = scores['pointnet-thorns'], scores['pointnet-thorns-complete']
+    good, poor = scores['pointnet-fruit'], scores['pointnet-fruit-complete']
     cells = [spread(values[:, i]) for values in (good, poor) for i in range(2)]
     cells += [spread((poor - good)[:, i], '+') for i in range(2)]
     assert f'| pointnet | {" | ".join(cells)} |' in text
-    few = [scores[f'{name}-thorns-30shots'][:, 0] for name in ('image', 'simnet')]
+    few = [scores[f'{name}-fruit-30shots'][:, 0] for name in ('image', 'simnet')]
     assert f'| 30 | {spread(few[0])} | {spread(few[1])} | {spread(few[1] - few[0], "+")} |' in text
     assert 'Trainings: 93 with 2 at once' in text
 
 
 def test_unfinished_tables_are_left_out(study, tmp_path):
-    results = finished(study, tmp_path, ['simnet-thorns', 'image-thorns'])
+    results = finished(study, tmp_path, ['simnet-fruit', 'image-fruit'])
     text = study.table.tables(results.runs)
-    assert 'simnet-thorns' in text and 'complete' not in text and 'sheets of each class' not in text
+    assert 'simnet-fruit' in text and 'complete' not in text and 'sheets of each class' not in text
     assert study.table.picture(tmp_path / 'bars.png', results.runs, 'Title').is_file()
 
 
 def test_a_changed_config_is_noticed(study, tmp_path, monkeypatch):
-    finished(study, tmp_path, ['simnet-thorns'])
+    finished(study, tmp_path, ['simnet-fruit'])
     before = study.plan.decisive_settings
     monkeypatch.setattr(study.plan, 'decisive_settings', lambda cfg: {**before(cfg), 'randomness': 'other'})
-    with pytest.raises(ValueError, match='config of simnet-thorns'):
+    with pytest.raises(ValueError, match='config of simnet-fruit'):
         study.runs.open_results(tmp_path / 'cpu.json', study.size)
