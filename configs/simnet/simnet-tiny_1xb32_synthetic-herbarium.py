@@ -1,5 +1,5 @@
-# A narrow SIM-Net for generated herbarium sheets: ResNet-18 and PointNet, two minutes on a CPU core. It starts from random
-# weights and learns fruit in this time; thorns take the image far longer. Masks and few-shot: at the top of
+# A narrow SIM-Net for generated herbarium sheets: ResNet-18 and PointNet, two minutes on a CPU core. From random
+# weights it learns fruit in this time; thorns take the image far longer. Masks and few-shot: at the top of
 # configs/_base_/datasets/herbarium.py.
 _base_ = [
     '../_base_/models/sim_net.py',
