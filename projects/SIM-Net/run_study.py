@@ -11,9 +11,10 @@ import argparse
 import subprocess
 from pathlib import Path
 
+from study_pictures import bars, few_shot_curve
 from study_plan import ROOT, SIZES, VARIANTS, world_command
 from study_runs import ITERATIONS, TIMED, open_results, score, summary, tasks, timing_command
-from study_table import picture, tables
+from study_table import tables
 
 from mmfusion_plugin.apis.study import (
     Results,
@@ -26,6 +27,7 @@ from mmfusion_plugin.apis.study import (
     timing_table,
     write_into,
 )
+from mmfusion_plugin.synthetic.herbarium import split_sizes
 
 PROJECT = Path(__file__).resolve().parent
 EXAMPLES = """examples:
@@ -50,8 +52,12 @@ def draw(size: str, results: Results) -> None:
     """Print the tables, put them into the README, and draw the picture beside the results."""
     parts = []
     if results.runs:
-        drawn = picture(results.path.with_suffix('.png'), results.runs, f'Generated sheets, size {size}')
+        title = f'Generated sheets, size {size}'
+        drawn = bars(results.path.with_suffix('.png'), results.runs, title)
+        curve = results.path.with_name(f'{size}_few_shot.png')
+        few_shot_curve(curve, results.runs, split_sizes(SIZES[size].sheets)[0] // 2, title)
         parts += [tables(results.runs), f'![Accuracy and F1 of each trait](results/{drawn.name})']
+        parts.append(f'![Accuracy over the number of training sheets](results/{curve.name})')
     if results.timing:
         parts.append(timing_table(results.timing))
     if not parts:

@@ -1,13 +1,12 @@
-"""The study's figures as the paper's tables, and as pictures."""
+"""The study's figures as the paper's tables."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from study_plan import ABLATION, ATTENTION, FEW, MAIN, MASKED, POINTS, REFERENCE, SHOTS, TRAIT, TRAITS, Variant
 
-from mmfusion_plugin.apis.study import Spread, by_variant, draw_bars, markdown, paired_difference, sharing
+from mmfusion_plugin.apis.study import Spread, by_variant, markdown, paired_difference, sharing
 
 MEANS = {'accuracy': 'accuracy', 'f1': 'macro F1'}
 Entries = dict[int, dict]
@@ -64,12 +63,6 @@ def few_shot(runs: list[dict]) -> str:
             difference = paired_difference(entries[1], entries[0], 'accuracy').text(100, 1, '+')
             rows.append([str(shots or 'all'), *(_text(each, 'accuracy') for each in entries), difference])
     return markdown(rows) if len(rows) > 2 else ''
-
-
-def picture(path: Path, runs: list[dict], title: str) -> Path:
-    """Bars of the main systems and traits, and of all rows of one trait; a dot per seed."""
-    shown = [Variant(system, trait) for trait in TRAITS for system in MAIN]
-    return draw_bars(path, by_variant(runs, [variant.name for variant in shown]), MEANS, title, 'Score')
 
 
 def _row(label: str, entries: Entries, reference: Entries, is_reference: bool) -> list[str]:

@@ -22,7 +22,7 @@ TRAITS = ('thorns', 'lobed', 'fruit')
 @pytest.fixture
 def study(repo_root: Path) -> Iterator[SimpleNamespace]:
     """The project's modules."""
-    with study_modules(repo_root / 'projects' / 'SIM-Net') as modules:
+    with study_modules(repo_root / 'projects' / 'SIM-Net', pictures='study_pictures') as modules:
         modules.size = modules.plan.SIZES['cpu']
         yield modules
 
@@ -134,11 +134,25 @@ def test_tables_against_numpy(study, tmp_path):
     assert 'Trainings: 93 with 2 at once' in text
 
 
+def test_few_shot_curve_against_numpy(study, tmp_path, monkeypatch):
+    results = finished(study, tmp_path, ['image-fruit-10shots', 'image-fruit-100shots', 'image-fruit', 'simnet-fruit'])
+    figures = []
+    save = study.pictures.save_figure
+    monkeypatch.setattr(study.pictures, 'save_figure', lambda fig, path: figures.append(fig) or save(fig, path))
+    assert study.pictures.few_shot_curve(tmp_path / 'curve.png', results.runs, 450, 'Title').is_file()
+    (axes,) = figures[0].axes
+    image, simnet = (container.lines[0] for container in axes.containers)
+    names = ['image-fruit-10shots', 'image-fruit-100shots', 'image-fruit']
+    means = [np.mean([scores_of(f'{name}_seed{seed}')['accuracy/top1'] for seed in SEEDS]) for name in names]
+    assert list(image.get_xdata()) == [10, 100, 450] and list(simnet.get_xdata()) == [450]
+    assert image.get_ydata().tolist() == pytest.approx(means)
+
+
 def test_unfinished_tables_are_left_out(study, tmp_path):
     results = finished(study, tmp_path, ['simnet-fruit', 'image-fruit'])
     text = study.table.tables(results.runs)
     assert 'simnet-fruit' in text and 'complete' not in text and 'sheets of each class' not in text
-    assert study.table.picture(tmp_path / 'bars.png', results.runs, 'Title').is_file()
+    assert study.pictures.bars(tmp_path / 'bars.png', results.runs, 'Title').is_file()
 
 
 def test_a_changed_config_is_noticed(study, tmp_path, monkeypatch):
