@@ -332,6 +332,7 @@ OTHERS: dict[str, dict[str, dict]] = {
         'FitObject': {},
         'LoadCloudTarget': {},
         'LoadDepthMap': {},
+        'LoadEmbedding': dict(path='embeddings.npz'),
         'LoadImageAndMask': {},
         'LoadObjectImage': {},
         'LoadRendering': {},
@@ -356,8 +357,8 @@ OTHERS: dict[str, dict[str, dict]] = {
     'HOOKS': {'LoaderGuardHook': {}, 'MainProcessLoggerHook': {}, 'NanGuardHook': {}, 'ReproducibleHook': {},
               'SafeCheckpointHook': {},
               'SegmentationPicturesHook': dict(out_dir='pictures')},
-    'METRICS': {'LidarSegMetric': {}, 'MaskMetric': {}, 'ReconstructionMetric': {}, 'RetrievalMetric': {},
-                'ScanNetSegMetric': {}, 'ShapeGenerationMetric': {}, 'ViewSegMetric': {}},
+    'METRICS': {'LidarSegMetric': {}, 'MaskMetric': {}, 'NoiseErrorMetric': {}, 'ReconstructionMetric': {},
+                'RetrievalMetric': {}, 'ScanNetSegMetric': {}, 'ShapeGenerationMetric': {}, 'ViewSegMetric': {}},
     'OPTIM_WRAPPERS': {'BFloat16OptimWrapper': dict(optimizer=torch.optim.SGD([nn.Parameter(torch.ones(1))], lr=0.1))},
     # Reads an info file when it is built: tests/test_datasets and tests/test_configs build it on generated data.
     'DATASETS': {

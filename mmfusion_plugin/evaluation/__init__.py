@@ -2,6 +2,7 @@
 
 from .lidar_seg_metric import LidarSegMetric
 from .mask_metric import MaskMetric
+from .noise_error_metric import NoiseErrorMetric
 from .nuscenes_submission import NuScenesSubmissionWriter
 from .reconstruction_metric import ReconstructionMetric
 from .retrieval_metric import RetrievalMetric
@@ -13,6 +14,7 @@ from .view_seg_metric import ViewSegMetric
 __all__ = [
     'LidarSegMetric',
     'MaskMetric',
+    'NoiseErrorMetric',
     'NuScenesSubmissionWriter',
     'ReconstructionMetric',
     'RetrievalMetric',

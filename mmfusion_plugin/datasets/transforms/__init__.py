@@ -1,8 +1,9 @@
-"""Transforms of sweeps, scans, images, masks, shapes and their match, registered in MMDetection3D's ``TRANSFORMS``."""
+"""Transforms of sweeps, scans, images, masks, shapes, embeddings; registered in MMDetection3D's ``TRANSFORMS``."""
 
 from .boxes import LoadBoxes2D
 from .damage_views import DamageViews
 from .depth_maps import LoadDepthMap
+from .embeddings import LoadEmbedding
 from .images import JitterImageColours, RandomCropImages, RandomFlipImages, ResizeImages
 from .loading import LoadCameraImages, LoadLidarSeg, LoadLidarSweep
 from .mask_crop import CropToMask
@@ -34,6 +35,7 @@ __all__ = [
     'LoadCameraImages',
     'LoadCloudTarget',
     'LoadDepthMap',
+    'LoadEmbedding',
     'LoadImageAndMask',
     'LoadLidarSeg',
     'LoadLidarSweep',

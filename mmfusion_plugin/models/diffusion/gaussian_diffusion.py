@@ -84,9 +84,14 @@ class GaussianDiffusion:
             condition: Handed on.
         """
         t = torch.randint(self.num_steps, (len(start),), device=start.device)
-        noise = torch.randn_like(start)
-        predicted = denoiser(self.q_sample(start, t, noise), self.timesteps.to(t.device)[t], **condition)
-        return (predicted - noise).square().sum() / max(noise.numel(), 1)
+        errors = self.squared_errors(denoiser, start, t, torch.randn_like(start), **condition)
+        return errors.sum() / max(errors.numel(), 1)
+
+    def squared_errors(
+        self, denoiser: Callable[..., Tensor], start: Tensor, t: Tensor, noise: Tensor, **condition: Any
+    ) -> Tensor:
+        """Of the noise (B, ...) that is predicted at steps (B,), per value (B, ...)."""
+        return (denoiser(self.q_sample(start, t, noise), self.timesteps.to(t.device)[t], **condition) - noise).square()
 
 
 def _at(table: Tensor, t: Tensor, like: Tensor) -> Tensor:

@@ -18,6 +18,8 @@ from .sampling import SamplingOptions, draw_samples, guided_noise
 
 Config = Dict[str, Any]
 Samples = List[ShapeSample]
+# Steps at which a validation looks, an even spread.
+LEVELS = 4
 
 
 @MODELS.register_module()
@@ -40,11 +42,14 @@ class IC3D(BaseModel):
         p_uncond: Share of the samples that train the null token in place of their embedding.
         sampling: Arguments of :class:`SamplingOptions`.
         voxel_size: R, of the shapes that are drawn.
+        validation: What is done between epochs: ``'samples'`` draws shapes as in a test, ``'noise'`` sets
+            ``noise_error`` of each sample, which takes a few passes of the network instead of ``sampling.steps``.
         data_preprocessor: Config of the data preprocessor (``FusionDataPreprocessor``).
         init_cfg: Of mmengine's ``BaseModule``.
 
     Raises:
-        ValueError: There is an image network for a denoiser without condition, or a share is not from 0 to 1.
+        ValueError: There is an image network for a denoiser without condition, a share is not from 0 to 1, or
+            ``validation`` is unknown.
     """
 
     def __init__(
@@ -56,6 +61,7 @@ class IC3D(BaseModel):
         p_uncond: float = 0.1,
         sampling: Optional[Config] = None,
         voxel_size: int = 32,
+        validation: str = 'samples',
         data_preprocessor: Optional[Config] = None,
         init_cfg: Optional[Config] = None,
     ) -> None:
@@ -63,12 +69,15 @@ class IC3D(BaseModel):
         super().__init__(MODELS.build({'_scope_': 'mmdet3d', **preprocessor}), init_cfg)
         if not 0 <= p_uncond <= 1:
             raise ValueError(f'p_uncond is a share from 0 to 1, got {p_uncond}')
+        if validation not in ('samples', 'noise'):
+            raise ValueError(f"validation must be 'samples' or 'noise', got {validation!r}")
         self.denoiser = MODELS.build({'_scope_': 'mmdet3d', 'type': 'UNet3D', **(denoiser or {})})
         if image_encoder and self.denoiser.embed_dim is None:
             raise ValueError('the denoiser has no embed_dim, so that the image_encoder would not be heard: set '
                              'embed_dim to the width of its features, or leave it out')
         self.image_encoder = MODELS.build({'_scope_': 'mmdet3d', **image_encoder}) if image_encoder else None
-        self.freeze_encoder, self.p_uncond, self.voxel_size = freeze_encoder, p_uncond, voxel_size
+        self.freeze_encoder, self.p_uncond = freeze_encoder, p_uncond
+        self.voxel_size, self.validation = voxel_size, validation
         self.diffusion, self.sampling = GaussianDiffusion(**(diffusion or {})), SamplingOptions(**(sampling or {}))
         if self.image_encoder is not None and freeze_encoder:
             self.image_encoder.requires_grad_(False)
@@ -141,6 +150,32 @@ class IC3D(BaseModel):
             drop = torch.rand(len(start), device=like.device) < self.p_uncond
             condition = dict(embedding=self.extract_feat(inputs), drop=drop)
         return {'loss_noise': self.diffusion.loss(self.denoiser, start, **condition)}
+
+    def val_step(self, data: Any) -> Samples:
+        """Predict, or find the errors of the noise, as ``validation`` says."""
+        if self.validation == 'samples':
+            return super().val_step(data)
+        data = self.data_preprocessor(data, False)
+        return self.find_noise(data['inputs'], data['data_samples'])
+
+    @torch.no_grad()
+    def find_noise(self, inputs: Dict[str, Any], data_samples: Samples) -> Samples:
+        """Set ``noise_error`` () of each sample with ``gt_voxels``: the loss, at fixed steps and of fixed noise.
+
+        ``LEVELS`` steps lie evenly in the schedule. A number of one network can be compared with that of another.
+        """
+        like = next(self.denoiser.parameters())
+        start, embedding = _true_voxels(data_samples, like, self.voxel_size), self.extract_feat(inputs)
+        total = start.new_zeros(len(start))
+        noises = noise_of_images(data_samples, LEVELS, self.voxel_size**3, 0).to(like)
+        for level, noise in enumerate(noises):
+            step = int((level + 0.5) / LEVELS * self.diffusion.num_steps)
+            t = torch.full((len(start),), step, device=like.device)
+            errors = self.diffusion.squared_errors(self.denoiser, start, t, noise.view_as(start), embedding=embedding)
+            total += errors.flatten(1).mean(1) / LEVELS
+        for sample, error in zip(data_samples, total):
+            sample.noise_error = error
+        return data_samples
 
     def predict(self, inputs: Dict[str, Any], data_samples: Optional[Samples] = None, **options: Any) -> Samples:
         """Set ``pred_voxels`` (K, R, R, R) bool of each sample.

@@ -10,7 +10,17 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from .embedding_condition import EmbeddingCondition
-from .unet3d_blocks import TimedResBlock3D, TimedStage3D, VoxelAttention, doubling, halving, time_features, zeroed
+from .unet3d_blocks import (
+    TimedResBlock3D,
+    TimedStage3D,
+    VoxelAttention,
+    doubling,
+    fold_cubes,
+    halving,
+    time_features,
+    unfold_cubes,
+    zeroed,
+)
 
 
 @MODELS.register_module()
@@ -35,6 +45,8 @@ class UNet3D(BaseModule):
         embed_dim: D of the embedding that it is conditioned on; None: on nothing.
         num_tokens: Tokens that an embedding becomes.
         token_channels: Their width.
+        patch_size: P, ours: cubes of P^3 voxels become P^3 channels of one cell, which the network sees at 1 / P of the
+            resolution; what it returns is unfolded again. Nothing is averaged, and a level costs P^3 times less.
         init_cfg: Of mmengine's ``BaseModule``.
 
     Raises:
@@ -55,6 +67,7 @@ class UNet3D(BaseModule):
         embed_dim: Optional[int] = None,
         num_tokens: int = 4,
         token_channels: int = 256,
+        patch_size: int = 1,
         init_cfg: Optional[Dict[str, Any]] = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -63,7 +76,8 @@ class UNet3D(BaseModule):
                              f'num_heads={num_heads}')
         self.in_channels, self.model_channels, self.embed_dim = in_channels, model_channels, embed_dim
         widths = [model_channels * factor for factor in channel_mult]
-        self.stride = 1 << (len(widths) - 1)
+        self.patch_size, folded = patch_size, in_channels * patch_size**3
+        self.stride = patch_size << (len(widths) - 1)
         time = time_channels or 4 * model_channels
         self.time = nn.Sequential(nn.Linear(model_channels, time), nn.SiLU(), nn.Linear(time, time))
         self.condition = EmbeddingCondition(embed_dim, time, num_tokens, token_channels) if embed_dim else None
@@ -75,7 +89,7 @@ class UNet3D(BaseModule):
             return TimedStage3D(block, VoxelAttention(after, num_heads, of_tokens, num_groups) if attend else None)
 
         now = widths[0]
-        self.stem, skips = nn.Conv3d(in_channels, now, 3, padding=1), [now]
+        self.stem, skips = nn.Conv3d(folded, now, 3, padding=1), [now]
         self.downs, self.halvings = nn.ModuleList(), nn.ModuleList()
         for level, width in enumerate(widths):
             if level:
@@ -96,7 +110,7 @@ class UNet3D(BaseModule):
             if level:
                 self.doublings.append(doubling(now))
         self.out = nn.Sequential(nn.GroupNorm(num_groups, now), nn.SiLU(),
-                                 zeroed(nn.Conv3d(now, in_channels, 3, padding=1)))
+                                 zeroed(nn.Conv3d(now, folded, 3, padding=1)))
 
     def forward(
         self, x: Tensor, t: Tensor, embedding: Optional[Tensor] = None, drop: Optional[Tensor] = None
@@ -122,7 +136,7 @@ class UNet3D(BaseModule):
         if self.condition is not None:
             shift, tokens = self.condition(embedding, drop)
             time = time + shift
-        x = self.stem(x)
+        x = self.stem(fold_cubes(x, self.patch_size))
         skips = [x]
         for level, stages in enumerate(self.downs):
             if level:
@@ -138,4 +152,4 @@ class UNet3D(BaseModule):
                 x = stage(torch.cat([x, skips.pop()], 1), time, tokens)
             if level < len(self.doublings):
                 x = self.doublings[level](x)
-        return self.out(x)
+        return unfold_cubes(self.out(x), self.patch_size)

@@ -114,3 +114,16 @@ def halving(channels: int) -> nn.Conv3d:
 def doubling(channels: int) -> nn.Sequential:
     """Twice the resolution: nearest voxel, then a convolution."""
     return nn.Sequential(nn.Upsample(scale_factor=2, mode='nearest'), nn.Conv3d(channels, channels, 3, padding=1))
+
+
+def fold_cubes(x: Tensor, side: int) -> Tensor:
+    """(B, C, X, Y, Z) to (B, C side^3, X / side, Y / side, Z / side): each cube of voxels becomes a cell's channels."""
+    for axis in (2, 4, 6):
+        x = x.unflatten(axis, (-1, side))
+    return x.permute(0, 1, 3, 5, 7, 2, 4, 6).flatten(1, 4)
+
+
+def unfold_cubes(x: Tensor, side: int) -> Tensor:
+    """The other way round."""
+    x = x.unflatten(1, (-1, side, side, side)).permute(0, 1, 5, 2, 6, 3, 7, 4)
+    return x.flatten(6, 7).flatten(4, 5).flatten(2, 3)

@@ -151,7 +151,7 @@ class CISP(BaseModel):
             data_samples = [ShapeSample() for _ in (found.shape if found.image is None else found.image)]
         for name, rows in found._asdict().items():
             for sample, row in zip(data_samples, [] if rows is None else rows):
-                sample.set_field(row, f'pred_{name}_embedding', dtype=Tensor)
+                setattr(sample, f'pred_{name}_embedding', row)
         return data_samples
 
 
