@@ -330,6 +330,7 @@ OTHERS: dict[str, dict[str, dict]] = {
         'DamageViews': {},
         'FindNeighbours': {},
         'FitObject': {},
+        'LabelCategory': dict(categories=['chair']),
         'LoadCloudTarget': {},
         'LoadDepthMap': {},
         'LoadEmbedding': dict(path='embeddings.npz'),

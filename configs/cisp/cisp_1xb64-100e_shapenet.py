@@ -1,4 +1,5 @@
-# CISP at the released code's settings. The best epoch is the one that finds most shapes of val (the code: of least loss).
+# CISP at the released code's settings. The best epoch is the one that finds most shapes of val; the code keeps the one
+# of least loss.
 _base_ = [
     '../_base_/models/cisp.py',
     '../_base_/datasets/shapenet_voxels.py',

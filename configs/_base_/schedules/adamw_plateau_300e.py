@@ -1,5 +1,5 @@
-# IC3D (the released code of CISP): AdamW 3e-4, less when seven epochs were no better, float16, 300 epochs. What the code
-# watches is not known: here the error of the noise on val. Factor and threshold are torch's.
+# IC3D (the released code of CISP): AdamW 3e-4, less when seven epochs were no better, float16, 300 epochs. What the
+# code watches is not known: here the error of the noise on val. Factor and threshold are torch's.
 max_epochs = 300
 
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=1)

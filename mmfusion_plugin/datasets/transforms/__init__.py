@@ -1,6 +1,7 @@
 """Transforms of sweeps, scans, images, masks, shapes, embeddings; registered in MMDetection3D's ``TRANSFORMS``."""
 
 from .boxes import LoadBoxes2D
+from .category_labels import LabelCategory
 from .damage_views import DamageViews
 from .depth_maps import LoadDepthMap
 from .embeddings import LoadEmbedding
@@ -31,6 +32,7 @@ __all__ = [
     'FindNeighbours',
     'FitObject',
     'JitterImageColours',
+    'LabelCategory',
     'LoadBoxes2D',
     'LoadCameraImages',
     'LoadCloudTarget',

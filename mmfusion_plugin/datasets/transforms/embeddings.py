@@ -56,6 +56,6 @@ class LoadEmbedding(BaseTransform):
         table = read_embeddings(self.path)
         width = table.vectors.shape[1]
         if self.channels not in (None, width):
-            raise ValueError(f'{self.path} holds embeddings of {width} dimensions, not of {self.channels}: set channels '
-                             "here and the denoiser's embed_dim to their width, or name another file")
+            raise ValueError(f'{self.path} holds embeddings of {width} dimensions, not of {self.channels}: set '
+                             "channels and the denoiser's embed_dim to their width, or name another file")
         return table
