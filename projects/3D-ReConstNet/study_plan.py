@@ -111,7 +111,7 @@ SIZES = {
         views=12,
         val_views=3,
         samples=6,
-        length=500,
+        length=300,
         trainings={
             'cd': _config('reconstnet-tiny_1xb16_synthetic-shapenet-cd'),
             'cd-emd': _config('reconstnet-tiny_1xb16_synthetic-shapenet'),

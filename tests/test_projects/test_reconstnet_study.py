@@ -65,7 +65,7 @@ class Stub:
             log = work_dir / '20260101_000000' / 'vis_data' / 'scalars.json'
             log.parent.mkdir(parents=True)
             log.write_text(json.dumps(dict(loss=1.0, time=2.0)) + '\n' + json.dumps(dict(cd=1.0)) + '\n')
-            (work_dir / 'iter_500.pth').touch()
+            (work_dir / 'iter_300.pth').touch()
         write_report(work_dir / 'scores', scores_of(work_dir.name))
         return Usage(seconds=60.0, peak_memory_mb=None)
 
@@ -126,7 +126,7 @@ def test_commands_configure_the_variant(study, size, repo_root, monkeypatch):
     assert evaluator.get('points') in (None, first.model.head.num_points)
     keep = [step.get('keep') for step in train.pipeline if step['type'] == 'LoadCloudTarget']
     assert keep == [512 if size == 'cpu' else None]
-    assert study.plan.SIZES[size].checkpoint == ('iter_500.pth' if size == 'cpu' else 'epoch_20.pth')
+    assert study.plan.SIZES[size].checkpoint == ('iter_300.pth' if size == 'cpu' else 'epoch_20.pth')
 
 
 def test_samples_wait_for_their_training_and_nothing_runs_twice(study, tmp_path):
