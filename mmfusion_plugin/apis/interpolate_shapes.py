@@ -1,0 +1,111 @@
+"""From one picture's shape to another's, along a line between their embeddings and out of the same noise."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Dict, Optional, Sequence, Tuple
+
+import numpy as np
+import torch
+
+from mmfusion_plugin.evaluation.generation_protocol import GenerationProtocol
+from mmfusion_plugin.evaluation.interpolation_scores import interpolation_smoothness, interpolation_steps
+from mmfusion_plugin.files import write_text
+from mmfusion_plugin.visualization.shape_tiles import Tile, shape_tiles
+
+from .object_inferencer import ObjectOptions, drawable
+from .voxel_files import write_voxels
+from .voxel_inferencer import VoxelInferencer
+
+MODES = ('lerp', 'slerp')
+# Of the angle's sine: directions that are closer to one line have no arc between them that rounding leaves whole.
+_FLAT = 1e-6
+
+
+def interpolate_shapes(
+    inferencer: VoxelInferencer,
+    ends: Tuple[Path, Path],
+    out_dir: Path,
+    count: int = 8,
+    mode: str = 'lerp',
+    masks: Optional[Sequence[Path]] = None,
+    options: Optional[ObjectOptions] = None,
+) -> Dict[str, Any]:
+    """Draw shapes for embeddings between those of two pictures, and write them when all are drawn.
+
+    Writes ``00.npy``, ``00.binvox``, ``00.obj``, ``01.npy``, ..., ``strip.png`` and ``interpolation.json``.
+
+    Args:
+        inferencer: The model, which draws one sample of each embedding.
+        ends: Both pictures.
+        out_dir: Where everything goes.
+        count: Shapes, those of the pictures themselves among them.
+        mode: See :func:`between`.
+        masks: Of both pictures.
+        options: How pictures are read.
+
+    Returns:
+        The content of ``interpolation.json``: ``ends``, ``mode``, ``sampling``, ``chamfer`` (``mean_step``,
+        ``max_step`` and ``ends``, see ``interpolation_smoothness``, and all ``steps``), ``protocol``, ``voxels`` and
+        ``files``. Distances are multiplied as the protocol says.
+
+    Raises:
+        CorruptDataError: A picture or mask is missing or damaged, or no object is to be found in it.
+        ValueError: An option is wrong.
+    """
+    if mode not in MODES or count < 2:
+        raise ValueError(f'need two shapes or more and a mode of {MODES}, got {count} and {mode!r}')
+    options = options or ObjectOptions()
+    if masks is not None and options.rendering:
+        raise ValueError('masks are of no use to renderings, which are taken as they are: leave out --mask or '
+                         '--rendering')  # fmt: skip
+    seen = [inferencer.look_at(path, mask, options) for path, mask in zip(ends, masks or (None, None))]
+    first, last = (inferencer.embed(one) for one in seen)
+    path = np.stack([between(first, last, share, mode) for share in np.linspace(0, 1, count)])
+    voxels = inferencer.draw(path, 'interpolation')[:, 0]
+    protocol = GenerationProtocol()
+    clouds = torch.stack([protocol.cloud(shape) for shape in voxels])
+    scores: Dict[str, Any] = {key: protocol.factor * value for key, value in interpolation_smoothness(clouds).items()}
+    scores['steps'] = (protocol.factor * interpolation_steps(clouds)).tolist()
+    files = [path for number, shape in enumerate(voxels) for path in write_voxels(out_dir / f'{number:02d}', shape)]
+    tiles = [Tile(f'shape {number}\n{int(shape.sum()):,} voxels', voxels=shape) for number, shape in enumerate(voxels)]
+    pictures = [Tile(f'{name}\n{end.name}', image=drawable(one.found), mask=one.found.mask)
+                for name, end, one in zip('AB', ends, seen)]  # fmt: skip
+    title = f'{mode} between embeddings, seed {inferencer.sampling.seed}; mean Chamfer step {scores["mean_step"]:.3f}'
+    strip = [pictures[0], *tiles, pictures[1]]
+    files.append(shape_tiles(out_dir / 'strip.png', strip, len(strip), title))
+    summary = dict(
+        ends=[str(end) for end in ends], mode=mode, sampling=inferencer.stamp['sampling'], chamfer=scores,
+        protocol=f'{protocol.points} points on the outer faces of voxels, each shape scaled to the unit cube; squared '
+                 f'distances, both ways added, x{protocol.factor:g}',
+        voxels=voxels.reshape(count, -1).sum(axis=1).tolist(), files=[str(file) for file in files],
+    )  # fmt: skip
+    write_text(out_dir / 'interpolation.json', json.dumps(summary, indent=1) + '\n')
+    return summary
+
+
+def between(first: np.ndarray, last: np.ndarray, share: float, mode: str = 'lerp') -> np.ndarray:
+    """A vector between two.
+
+    Args:
+        first: ``(D,)``, at share 0.
+        last: ``(D,)``, at share 1.
+        share: 0 to 1.
+        mode: ``'lerp'``: on the straight line. ``'slerp'``: the direction turns evenly and the length changes evenly;
+            where both directions lie on one line, or a vector is 0, as ``'lerp'``.
+
+    Returns:
+        ``(D,)`` float32.
+    """
+    first, last = first.astype(np.float64), last.astype(np.float64)
+    straight = (1 - share) * first + share * last
+    lengths = np.linalg.norm(first), np.linalg.norm(last)
+    if mode == 'lerp' or not min(lengths):
+        return straight.astype(np.float32)
+    one, other = first / lengths[0], last / lengths[1]
+    angle = np.arccos(np.clip(one @ other, -1, 1))
+    if np.sin(angle) < _FLAT:
+        return straight.astype(np.float32)
+    direction = (np.sin((1 - share) * angle) * one + np.sin(share * angle) * other) / np.sin(angle)
+    return (((1 - share) * lengths[0] + share * lengths[1]) * direction).astype(np.float32)
