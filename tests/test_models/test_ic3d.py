@@ -17,6 +17,7 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 
 from mmfusion_plugin.models.diffusion import IC3D
+from mmfusion_plugin.models.heads.gaussian_code import noise_of_images
 from mmfusion_plugin.structures import ShapeSample
 
 pytest.importorskip('mmpretrain')
@@ -89,6 +90,31 @@ def test_loss_by_hand():
     with torch.no_grad():
         found = model.denoiser(share.sqrt() * voxels + (1 - share).sqrt() * noise, t, embedding)
     assert float(loss) == pytest.approx(float((found - noise).square().mean()), rel=1e-4)
+
+
+def test_validation_by_the_noise():
+    model, data, given = build(validation='noise').eval(), samples(3), inputs('embedding', 3)
+    batch = dict(inputs=dict(embedding=list(given['embedding'])), data_samples=data)
+    found = model.val_step(batch)
+    assert found is not data or all('noise_error' in sample for sample in data)
+    share = (1 - torch.linspace(1e-4, 0.02, 8)).cumprod(0)
+    noises = noise_of_images(data, 4, SIDE**3, 0)
+    for row, sample in enumerate(found):
+        assert 'pred_voxels' not in sample and sample.noise_error.shape == ()
+        errors = []
+        for noise, t in zip(noises[:, row].view(4, 1, 1, SIDE, SIDE, SIDE), (1, 3, 5, 7)):
+            x = share[t].sqrt() * sample.gt_voxels.float() + (1 - share[t]).sqrt() * noise
+            with torch.no_grad():
+                guess = model.denoiser(x, torch.tensor([t]), given['embedding'][row : row + 1])
+            errors.append(float((guess - noise).square().mean()))
+        assert float(sample.noise_error) == pytest.approx(sum(errors) / 4, rel=1e-4)
+    (alone,) = model.find_noise(dict(embedding=given['embedding'][1:2]), samples(3)[1:2])
+    again = model.find_noise(dict(embedding=given['embedding'][1:2]), [alone])[0].noise_error
+    assert torch.equal(again, alone.noise_error), 'it does not depend on chance'
+    assert model.find_noise(dict(embedding=torch.zeros(0, WIDTH)), []) == []
+    free = build(validation='noise', **SOURCES['nothing'])
+    assert free.val_step(dict(inputs={}, data_samples=samples(1)))[0].noise_error > 0
+    assert 'pred_voxels' in build().eval().val_step(batch)[0], 'samples are drawn unless noise is asked for'
 
 
 def test_embeddings_of_every_source():
@@ -296,6 +322,8 @@ def test_builds_in_configs_of_both_libraries(scope):
 def test_errors_of_the_model():
     with pytest.raises(ValueError, match='p_uncond is a share from 0 to 1, got 2'):
         build(p_uncond=2)
+    with pytest.raises(ValueError, match="validation must be 'samples' or 'noise', got 'loss'"):
+        build(validation='loss')
     with pytest.raises(ValueError, match='no embed_dim, so that the image_encoder'):
         build(image_encoder=ENCODER, **SOURCES['nothing'])
     with pytest.raises(ValueError, match="mode must be .* got 'train'"):

@@ -12,7 +12,13 @@ from mmdet3d.registry import MODELS
 from torch import Tensor, nn
 
 from mmfusion_plugin.models.diffusion import UNet3D
-from mmfusion_plugin.models.diffusion.unet3d_blocks import TimedResBlock3D, VoxelAttention, time_features
+from mmfusion_plugin.models.diffusion.unet3d_blocks import (
+    TimedResBlock3D,
+    VoxelAttention,
+    fold_cubes,
+    time_features,
+    unfold_cubes,
+)
 
 SMALL = dict(model_channels=8, channel_mult=(1, 2), num_res_blocks=1, attention_at=(2,), num_groups=4)
 CONDITION = dict(embed_dim=6, num_tokens=3, token_channels=5)
@@ -22,7 +28,7 @@ CPU_SIZED = dict(model_channels=8, channel_mult=(1, 2, 4), num_res_blocks=1, num
 
 def closed_form(
     c: int = 32, mult: Sequence[int] = (1, 2, 4, 8), blocks: int = 5, at: Sequence[int] = (4, 8),
-    dim: Optional[int] = None, tokens: int = 4, width: int = 256,
+    dim: Optional[int] = None, tokens: int = 4, width: int = 256, cube: int = 1,
 ) -> int:  # fmt: skip
     """Parameters, added up from the description: convolutions 27 ab + b, linear layers ab + b, norms 2a."""
     time = 4 * c
@@ -34,7 +40,7 @@ def closed_form(
     def attention(a: int) -> int:
         return 2 * a + 4 * (a * a + a) + ((width + 1) * 2 * a if dim else 0)
 
-    total = (c + 1) * time + (time + 1) * time + 27 * c + c + 2 * c + 27 * c + 1
+    total = (c + 1) * time + (time + 1) * time + 27 * cube * c + c + 2 * c + (27 * c + 1) * cube
     total += (dim + 1) * (time + tokens * width) + dim if dim else 0
     levels = [(c * factor, attention(c * factor) if 2**level in at else 0) for level, factor in enumerate(mult)]
     widths, skips = [a for a, _ in levels], [c]
@@ -80,6 +86,31 @@ def test_published_size():
     assert sizes[1] - condition == 82_864_513 == pytest.approx(82.9e6, rel=5e-4)
     assert small == [closed_form(8, (1, 2), 1, (2,)), closed_form(8, (1, 2), 1, (2,), 6, 3, 5)]
     assert cpu == closed_form(8, (1, 2, 4), 1, (4, 8), 256, 4, 32) < 1_000_000
+
+
+@pytest.mark.parametrize('side', [1, 2, 3])
+def test_cubes_are_folded_and_unfolded(side):
+    x = torch.randn(2, 3, 2 * side, side, 3 * side)
+    cells = fold_cubes(x, side)
+    assert cells.shape == (2, 3 * side**3, 2, 1, 3) and torch.equal(unfold_cubes(cells, side), x)
+    for channel, place in ((0, (1, 0, 2)), (2, (0, 0, 1))):
+        a, b, c = (slice(side * index, side * (index + 1)) for index in place)
+        own = cells[(slice(None), slice(channel * side**3, (channel + 1) * side**3), *place)]
+        assert torch.equal(own, x[:, channel, a, b, c].flatten(1))
+    assert fold_cubes(x[:0], side).shape == (0, 3 * side**3, 2, 1, 3)
+    assert unfold_cubes(cells[:0], side).shape == (0, *x.shape[1:])
+
+
+def test_a_network_of_cubes():
+    """It is the network of the folded voxels."""
+    folding, plain = woken(build(patch_size=2, **CONDITION)), woken(build(in_channels=8, **CONDITION))
+    assert size(folding) == size(plain) == closed_form(8, (1, 2), 1, (2,), 6, 3, 5, 8)
+    plain.load_state_dict(folding.state_dict())
+    x, t, embedding = torch.randn(2, 1, 8, 4, 8), torch.tensor([3, 700]), torch.randn(2, 6)
+    torch.testing.assert_close(folding(x, t, embedding), unfold_cubes(plain(fold_cubes(x, 2), t, embedding), 2))
+    assert folding.stride == 4
+    with pytest.raises(ValueError, match='with sides that 4 divides'):
+        folding(torch.zeros(2, 1, 8, 8, 6), t, embedding)
 
 
 def test_a_fresh_network_returns_zeros_and_a_woken_one_does_not():

@@ -12,7 +12,8 @@ import torch
 from mmfusion_plugin.structures import ShapeSample
 
 FIELDS = dict(gt_points=(7, 3), gt_voxels=(4, 4, 4), pred_points=(5, 3), pred_samples=(2, 5, 3),
-              pred_voxels=(2, 4, 4, 4))  # fmt: skip
+              pred_voxels=(2, 4, 4, 4), pred_image_embedding=(6,), pred_shape_embedding=(6,),
+              noise_error=())  # fmt: skip
 
 
 def make() -> ShapeSample:
@@ -52,6 +53,8 @@ def test_a_missing_field_is_missing():
 @pytest.mark.parametrize('name, value, found', [
     ('gt_points', torch.zeros(7), r'\(M, 3\), got \(7,\)'), ('pred_points', torch.zeros(3, 7), r'got \(3, 7\)'),
     ('pred_samples', torch.zeros(5, 3), r'\(S, N, 3\), got'), ('gt_points', [[0, 0, 0]], 'got list'),
+    ('pred_image_embedding', torch.zeros(2, 3), r'\(D,\), got \(2, 3\)'), ('noise_error', torch.zeros(1), r'\(\), got'),
+    ('noise_error', 0.5, 'got float'),
 ])  # fmt: skip
 def test_another_shape_is_refused(name, value, found):
     with pytest.raises(ValueError, match=f'{name} must have shape .*{found}'):
