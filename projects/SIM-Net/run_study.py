@@ -11,15 +11,15 @@ import argparse
 import subprocess
 from pathlib import Path
 
+from study_commands import plan_runs, world_command
 from study_pictures import bars, few_shot_curve
-from study_plan import ROOT, SIZES, VARIANTS, world_command
+from study_plan import ROOT, SIZES, VARIANTS
 from study_runs import ITERATIONS, TIMED, open_results, score, summary, tasks, timing_command
 from study_table import tables
 
 from mmfusion_plugin.apis.study import (
     Results,
     add_study_options,
-    plan,
     run_all,
     run_command,
     show,
@@ -79,7 +79,8 @@ def study(args: argparse.Namespace) -> None:
         if args.time:
             time_all(TIMED, lambda *where: timing_command(size, *where), results, work_dir, ITERATIONS)
         else:
-            run_all(tasks(size, plan(args.variants, args.seeds), work_dir), results, args.jobs, score, summary=summary)
+            runs = plan_runs(args.variants, args.seeds)
+            run_all(tasks(size, runs, work_dir), results, args.jobs, score, summary=summary)
     draw(args.size, results)
 
 

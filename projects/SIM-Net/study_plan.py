@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Optional
 
 from mmengine.config import Config
 
-from mmfusion_plugin.apis.study import Run, decisive_settings, digest, read_config
+from mmfusion_plugin.apis.study import decisive_settings, digest, read_config
 from mmfusion_plugin.synthetic.herbarium import GENERATION, split_sizes
 from mmfusion_plugin.synthetic.herbarium_plant import TRAITS
 
@@ -19,6 +18,8 @@ REFERENCE = 'image'  # what the others are compared with
 TRAIT = 'fruit'  # that of all rows but the first table's: both branches learn it in a short training
 SHOTS = (10, 30, 100)  # sheets of each class
 MAIN = ('image', 'pointnet', 'simnet')
+COLOURS = 'colours'  # the foreground's histogram: what a trait's colour alone gives away
+UNET, UNET_MASKS = 'unet', 'unet-masks'  # runs that others begin with: training, and masks of all sheets
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,10 @@ class Variant:
     """One row of the study's tables.
 
     Attributes:
-        system: Which config of a :class:`Size` it trains.
+        system: Which config of a :class:`Size` it trains; or :data:`COLOURS`.
         trait: Column of the table that is learned.
-        masks: ``'selected'`` (good) or ``'complete'`` (of mixed quality), in training and validation alike.
+        masks: ``'selected'`` (good), ``'complete'`` (of mixed quality) or ``'unet'`` (of the seed's U-Net), in training
+            and validation alike.
         shots: Training sheets of each class; None: all.
     """
 
@@ -40,7 +42,7 @@ class Variant:
     @property
     def name(self) -> str:
         """Such as ``simnet-fruit-complete``; a run's folder begins with it."""
-        parts = [self.system, self.trait, 'complete' if self.masks == 'complete' else '']
+        parts = [self.system, self.trait, '' if self.masks == 'selected' else self.masks]
         return '-'.join([part for part in parts if part] + ([f'{self.shots}shots'] if self.shots else []))
 
 
@@ -48,11 +50,13 @@ POINTS = ('pointnet-6d', 'pointnet2', 'pointnet2-6d', 'simnet-6d', 'simnet-point
 ABLATION = ('simnet-102points', 'simnet-z0', 'simnet-segmented', 'image-segmented')
 ATTENTION = ('simnet-image-to-point', 'simnet-point-to-image', 'simnet-both-ways')
 MASKED = ('pointnet', 'simnet', 'simnet-segmented', 'image-segmented')  # what masks can change
+FROM_UNET = ('pointnet', 'simnet', 'simnet-segmented')
 FEW = ('image', 'simnet')
 _ALL = [
-    *(Variant(system, trait) for trait in TRAITS for system in MAIN),
+    *(Variant(system, trait) for trait in TRAITS for system in (*MAIN, COLOURS)),
     *(Variant(system) for system in (*POINTS, *ABLATION, *ATTENTION)),
     *(Variant(system, masks='complete') for system in MASKED),
+    *(Variant(system, masks='unet') for system in FROM_UNET),
     *(Variant(system, shots=shots) for shots in SHOTS for system in FEW),
 ]
 VARIANTS = {variant.name: variant for variant in _ALL}
@@ -69,7 +73,9 @@ class Size:
         length: Epochs, or iterations where the configs count these; validated once, at the end.
         configs: Pattern of the configs' names: ``{}`` is the network and ``{}`` what is changed about it.
         networks: Name of each network in that pattern.
-        options: ``--cfg-options`` for all.
+        unet: Config of the U-Net.
+        unet_length: Of its training, in what this config counts.
+        world: More options of the command that makes the sheets.
     """
 
     data_root: str
@@ -78,7 +84,9 @@ class Size:
     length: int
     configs: str
     networks: dict[str, str]
-    options: tuple[str, ...] = ()
+    unet: str
+    unet_length: int
+    world: tuple[str, ...] = ()
 
     def config(self, system: str) -> str:
         """A system's config, from the project's folder."""
@@ -103,12 +111,18 @@ class Size:
     def settings(self) -> dict:
         """What results depend on, for the file that holds them."""
         plain = json.loads(json.dumps(asdict(self)))
-        digests = {name: self.digest(variant) for name, variant in VARIANTS.items()}
+        del plain['unet'], plain['unet_length']  # the digests have them: what changes there spoils no other run
+        unet = digest(decisive_settings(load_config(self.unet)), self.unet_length)
+        digests = {UNET: unet, UNET_MASKS: unet, **{name: self.digest(variant) for name, variant in VARIANTS.items()}}
         return {**plain, 'generation': GENERATION, 'digests': digests}
 
     def digest(self, variant: Variant) -> str:
-        """Of a variant's resolved config and its options."""
-        return digest(decisive_settings(load_config(self.config(variant.system))), asdict(variant))
+        """Of a variant's resolved config and its options, and of the U-Net that makes its masks."""
+        system = REFERENCE if variant.system == COLOURS else variant.system
+        settings = [decisive_settings(load_config(self.config(system))), asdict(variant)]
+        if variant.masks == 'unet':
+            settings += [decisive_settings(load_config(self.unet)), self.unet_length]
+        return digest(*settings)
 
 
 def load_config(path: str) -> Config:
@@ -130,6 +144,8 @@ SIZES = {
             'simnet': 'simnet-tiny',
             'simnet-pointnet2': 'simnet-tiny-pointnet2',
         },
+        unet='configs/unet/unet-tiny_1xb8_synthetic-herbarium.py',
+        unet_length=300,
     ),
     # ResNet-101 with ImageNet's weights, which are downloaded, at 224 x 224 pixels on one GPU.
     'gpu': Size(
@@ -145,37 +161,7 @@ SIZES = {
             'simnet': 'simnet_r101-pointnet',
             'simnet-pointnet2': 'simnet_r101-pointnet2',
         },
+        unet='configs/unet/unet_1xb16-50e_herbarium.py',
+        unet_length=10,
     ),
 }
-
-
-def training_command(size: Size, run: Run, work_dir: Path) -> list[str]:
-    """The training of a run in a folder of its own; order of samples and their augmentation depend on the seed alone
-    (``ReproducibleHook``)."""
-    variant = VARIANTS[run.variant]
-    length = size.length_of(variant)
-    sets = [f'{split}_dataloader.dataset' for split in ('train', 'val', 'test')]
-    options = [
-        f'randomness.seed={run.seed}',
-        *(f'{place}.data_root={size.data_root}/' for place in sets),
-        *(f'{place}.trait={variant.trait}' for place in sets),
-        *(f'{place}.mask_root=masks_{variant.masks}' for place in sets),
-        f'train_dataloader.dataset.few_shot={variant.shots}',
-        f'train_cfg.max_{size.unit}={length}',
-        f'train_cfg.val_interval={length}',
-        f'default_hooks.checkpoint.interval={length}',
-        'default_hooks.checkpoint.save_best=None',
-        'default_hooks.checkpoint.save_optimizer=False',
-        'default_hooks.logger.interval=1',  # one line per iteration, with its own time
-        'log_processor.window_size=1',
-        *size.options,
-    ]
-    command = [sys.executable, 'tools/train.py', size.config(variant.system), '--work-dir', str(work_dir)]
-    return [*command, '--cfg-options', *options]
-
-
-def world_command(size: Size, workers: int) -> list[str]:
-    """How the sheets are made; what is finished is not made again."""
-    make = ['tools/make_synthetic.py', 'herbarium', '--out', size.data_root, '--sheets', str(size.sheets)]
-    make += ['--size', *map(str, size.pixels), '--seed', '0', '--workers', str(workers)]
-    return [sys.executable, *make]

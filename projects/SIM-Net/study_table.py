@@ -4,7 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from study_plan import ABLATION, ATTENTION, FEW, MAIN, MASKED, POINTS, REFERENCE, SHOTS, TRAIT, TRAITS, Variant
+from study_plan import (
+    ABLATION,
+    ATTENTION,
+    COLOURS,
+    FEW,
+    FROM_UNET,
+    MAIN,
+    MASKED,
+    POINTS,
+    REFERENCE,
+    SHOTS,
+    TRAIT,
+    TRAITS,
+    UNET,
+    UNET_MASKS,
+    VARIANTS,
+    Variant,
+)
 
 from mmfusion_plugin.apis.study import Spread, by_variant, markdown, paired_difference, sharing
 
@@ -16,15 +33,17 @@ def tables(runs: list[dict]) -> str:
     """Markdown: each trait; dimensions and networks of points; ablations and attention; masks; few sheets; and how the
     runs were made. In percent, differences taken seed by seed; a table without a run is left out."""
     full = Variant('simnet').name
-    complete = [Variant(system, masks='complete') for system in MASKED]
     parts = [
-        rows_of(runs, 'trait', [Variant(system, trait) for trait in TRAITS for system in MAIN]),
+        rows_of(runs, 'trait', [Variant(system, trait) for trait in TRAITS for system in (*MAIN, COLOURS)]),
         rows_of(runs, f'points ({TRAIT})', [Variant(system) for system in (*MAIN, *POINTS)]),
         rows_of(runs, f'changed ({TRAIT})', [Variant(name) for name in ('simnet', *ABLATION, *ATTENTION)], full),
-        against_selected(runs, complete),
+        against_selected(runs, MASKED, 'complete'),
+        against_selected(runs, FROM_UNET, 'unet'),
+        unets(runs),
         few_shot(runs),
     ]
-    return '\n\n'.join([*(part for part in parts if part), sharing(runs)])
+    trained = [entry for entry in runs if entry['variant'] == UNET or _is_training(entry['variant'])]
+    return '\n\n'.join([*(part for part in parts if part), sharing(trained)])
 
 
 def rows_of(runs: list[dict], title: str, variants: Sequence[Variant], reference: str = '') -> str:
@@ -40,17 +59,24 @@ def rows_of(runs: list[dict], title: str, variants: Sequence[Variant], reference
     return markdown(rows) if len(rows) > 1 else ''
 
 
-def against_selected(runs: list[dict], variants: Sequence[Variant]) -> str:
-    """Masks of mixed quality beside good ones."""
+def against_selected(runs: list[dict], systems: Sequence[str], masks: str) -> str:
+    """Other masks beside good ones."""
     found = by_variant(runs, list({entry['variant'] for entry in runs}))
-    names = [f'{label}, {kind}' for kind in ('selected', 'complete') for label in MEANS.values()]
-    rows = [[f'masks ({TRAIT})', *names, *(f'{label}, complete − selected' for label in MEANS.values())]]
-    for variant in variants:
-        good, poor = found.get(Variant(variant.system).name, {}), found.get(variant.name, {})
-        if poor:
-            figures = [_text(entries, key) for entries in (good, poor) for key in MEANS]
-            rows.append([variant.system, *figures, *_differences(poor, good)])
+    names = [f'{label}, {kind}' for kind in ('selected', masks) for label in MEANS.values()]
+    rows = [[f'masks ({TRAIT})', *names, *(f'{label}, {masks} − selected' for label in MEANS.values())]]
+    for system in systems:
+        good, other = (found.get(Variant(system, masks=kind).name, {}) for kind in ('selected', masks))
+        if other:
+            figures = [_text(entries, key) for entries in (good, other) for key in MEANS]
+            rows.append([system, *figures, *_differences(other, good)])
     return markdown(rows) if len(rows) > 1 else ''
+
+
+def unets(runs: list[dict]) -> str:
+    """Sentence: how well the U-Nets find the good masks of the validation sheets."""
+    entries = {entry['seed']: entry for entry in runs if entry['variant'] == UNET}
+    scores = f'IoU {_text(entries, "iou")}, Dice {_text(entries, "dice")}'
+    return f'U-Nets beside the good masks of the validation sheets: {scores}.' if entries else ''
 
 
 def few_shot(runs: list[dict]) -> str:
@@ -65,9 +91,17 @@ def few_shot(runs: list[dict]) -> str:
     return markdown(rows) if len(rows) > 2 else ''
 
 
+def _is_training(name: str) -> bool:
+    return name not in (UNET, UNET_MASKS) and VARIANTS[name].system != COLOURS
+
+
 def _row(label: str, entries: Entries, reference: Entries, is_reference: bool) -> list[str]:
-    row = [label, ', '.join(str(seed) for seed in sorted(entries)), *(_text(entries, key) for key in MEANS)]
-    return row + (['' for _ in MEANS] if is_reference else _differences(entries, reference))
+    if label.startswith(COLOURS):  # one value, which stands beside each seed of the reference
+        seeds, paired = '–', {seed: entries[0] for seed in reference}
+    else:
+        seeds, paired = ', '.join(str(seed) for seed in sorted(entries)), entries
+    row = [label, seeds, *(_text(entries, key) for key in MEANS)]
+    return row + (['' for _ in MEANS] if is_reference else _differences(paired, reference))
 
 
 def _differences(entries: Entries, reference: Entries) -> list[str]:

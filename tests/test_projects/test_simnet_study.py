@@ -13,7 +13,8 @@ import pytest
 from mmengine.config import Config
 from study_modules import study_modules
 
-from mmfusion_plugin.apis.study import Results, Run, Usage, plan, run_all
+from mmfusion_plugin.apis.study import Results, Run, Usage, run_all
+from mmfusion_plugin.apis.study.pool import pending_tasks
 
 SEEDS = [0, 1, 2]
 TRAITS = ('thorns', 'lobed', 'fruit')
@@ -22,21 +23,28 @@ TRAITS = ('thorns', 'lobed', 'fruit')
 @pytest.fixture
 def study(repo_root: Path) -> Iterator[SimpleNamespace]:
     """The project's modules."""
-    with study_modules(repo_root / 'projects' / 'SIM-Net', pictures='study_pictures') as modules:
+    with study_modules(repo_root / 'projects' / 'SIM-Net', pictures='study_pictures', commands='study_commands',
+                       colours='score_colours') as modules:
         modules.size = modules.plan.SIZES['cpu']
         yield modules
 
 
 def scores_of(name: str) -> dict:
-    """A validation as MMPreTrain logs it."""
+    """A validation as MMPreTrain and the mask metric log it."""
     accuracy, f1 = 50 + 50 * np.random.default_rng(sum(map(ord, name))).random(2)
-    return {'accuracy/top1': accuracy, 'single-label/f1-score': f1}
+    return {'accuracy/top1': accuracy, 'single-label/f1-score': f1, 'iou': accuracy / 100, 'dice': f1 / 100}
 
 
 class Stub:
-    """Writes the log of a training whose scores follow from its folder's name."""
+    """Leaves what a run leaves, with scores that follow from its folder's name."""
 
     def __call__(self, command: list, work_dir: Path, threads: int) -> Usage:
+        if work_dir.name.startswith('unet'):
+            (work_dir / 'iter_300.pth').touch()
+            (work_dir / 'masks').mkdir()
+            (work_dir / 'masks' / 'make_masks.json').touch()
+        accuracy, f1 = list(scores_of(work_dir.name).values())[:2]
+        (work_dir / 'colours.json').write_text(json.dumps({'accuracy': accuracy / 100, 'f1': f1 / 100}))
         log = work_dir / '20260101_000000' / 'vis_data' / 'scalars.json'
         log.parent.mkdir(parents=True)
         rows = [dict(loss=1.0, time=2.0), scores_of(work_dir.name)]
@@ -46,7 +54,7 @@ class Stub:
 
 def finished(study: SimpleNamespace, folder: Path, variants: list | None = None) -> Results:
     results = study.runs.open_results(folder / 'cpu.json', study.size)
-    runs = plan(variants or list(study.plan.VARIANTS), SEEDS)
+    runs = study.commands.plan_runs(variants or list(study.plan.VARIANTS), SEEDS)
     tasks = study.runs.tasks(study.size, runs, folder / 'work')
     run_all(tasks, results, 2, study.runs.score, Stub(), study.runs.summary)
     return results
@@ -61,8 +69,11 @@ def configured(study: SimpleNamespace, size: str, repo_root: Path, monkeypatch) 
 
     monkeypatch.chdir(repo_root)
     cfgs = {}
-    for name in study.plan.VARIANTS:
-        command = study.plan.training_command(study.plan.SIZES[size], Run(name, 7), Path('w'))
+    for name, variant in study.plan.VARIANTS.items():
+        if variant.system == 'colours':
+            continue
+        masks = '/m' if variant.masks == 'unet' else ''
+        command = study.commands.training_command(study.plan.SIZES[size], Run(name, 7), Path('w'), masks)
         monkeypatch.setattr(sys, 'argv', command[1:])
         args = parse_args()
         cfgs[name] = load_config(args)
@@ -80,10 +91,10 @@ def test_commands_configure_the_variant(study, size, repo_root, monkeypatch):
         assert train.trait == val.trait == trait and cfg.randomness.seed == 7 and cfg.work_dir == 'w'
         assert train.data_root == val.data_root == f'{study.plan.SIZES[size].data_root}/'
         assert (train.split, val.split) == ('train', 'val') and 'few_shot' not in val
-        masks = 'masks_complete' if 'complete' in name else 'masks_selected'
+        masks = 'masks_complete' if 'complete' in name else '/m' if 'unet' in name else 'masks_selected'
         assert train.mask_root == val.mask_root == masks
         shots = [int(part[:-5]) for part in name.split('-') if part.endswith('shots')]
-        assert train.few_shot == (shots[0] if shots else None)
+        assert train.few_shot == (shots[0] if shots else None) and train.few_shot_seed == 7
         assert cfg.optim_wrapper == full.optim_wrapper and cfg.default_hooks.checkpoint.save_best is None
         assert cfg.model.head == full.model.head
         assert (cfg.model.image_backbone is None) == name.startswith('pointnet')
@@ -113,8 +124,8 @@ def test_few_sheets_get_as_many_iterations(study):
 def test_tables_against_numpy(study, tmp_path):
     results = finished(study, tmp_path)
     text = study.table.tables(results.runs)
-    scores = {name: np.array([list(scores_of(f'{name}_seed{seed}').values()) for seed in SEEDS])
-              for name in study.plan.VARIANTS}  # fmt: skip
+    scores = {name: np.array([list(scores_of(f'{name}_seed{seed}').values())[:2] for seed in SEEDS])
+              for name in (*study.plan.VARIANTS, 'unet')}  # fmt: skip
 
     def spread(values: np.ndarray, sign: str = '') -> str:
         return f'{values.mean():{sign}.1f} ± {values.std(ddof=1):.1f}'
@@ -131,7 +142,89 @@ def test_tables_against_numpy(study, tmp_path):
     assert f'| pointnet | {" | ".join(cells)} |' in text
     few = [scores[f'{name}-fruit-30shots'][:, 0] for name in ('image', 'simnet')]
     assert f'| 30 | {spread(few[0])} | {spread(few[1])} | {spread(few[1] - few[0], "+")} |' in text
-    assert 'Trainings: 93 with 2 at once' in text
+    poor = scores['pointnet-fruit-unet']
+    cells = [*(spread(poor[:, i]) for i in range(2)), *(spread((poor - good)[:, i], '+') for i in range(2))]
+    assert text.count(f'| {" | ".join(cells)} |') == 1
+    colours = scores['colours-lobed'][0]
+    cells = [*(f'{value:.1f}' for value in colours), *(spread((colours - image)[:, i], '+') for i in range(2))]
+    assert f'| colours-lobed | – | {" | ".join(cells)} |' in text
+    iou, dice = scores['unet'].T
+    assert f'IoU {spread(iou)}, Dice {spread(dice)}.' in text
+    assert 'Trainings: 105 with 2 at once' in text
+
+
+def test_masks_of_a_unet_come_before_what_is_trained_on_them(study, tmp_path):
+    results = finished(study, tmp_path, ['simnet-fruit-unet', 'simnet-fruit', 'colours-fruit'])
+    runs = study.commands.plan_runs(['simnet-fruit-unet', 'simnet-fruit', 'colours-fruit'], [0, 1])
+    names = ['simnet-fruit', 'unet', 'unet-masks', 'simnet-fruit-unet']
+    assert [run.name for run in runs] == ['colours-fruit_seed0', *(f'{n}_seed{seed}' for seed in (0, 1) for n in names)]
+    made = {task.run.name: task for task in study.runs.tasks(study.size, runs, tmp_path / 'work')}
+    folder = str(made['unet-masks_seed1'].product.parent)
+    assert f'train_dataloader.dataset.mask_root={folder}' in made['simnet-fruit-unet_seed1'].command
+    assert made['unet-masks_seed1'].command[-1] == folder
+    assert str(made['unet_seed1'].product) in made['unet-masks_seed1'].command
+    assert not pending_tasks(list(made.values()), results)
+    results.runs = [entry for entry in results.runs if (entry['variant'], entry['seed']) != ('simnet-fruit-unet', 1)]
+    assert [task.run.name for task in pending_tasks(list(made.values()), results)] == ['simnet-fruit-unet_seed1']
+    made['unet-masks_seed1'].product.unlink()
+    made['unet_seed1'].product.unlink()
+    again = [task.run.name for task in pending_tasks(list(made.values()), results)]
+    assert again == ['unet_seed1', 'unet-masks_seed1', 'simnet-fruit-unet_seed1']
+
+
+def test_unet_commands(study, repo_root, monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(repo_root / 'tools'))
+    monkeypatch.chdir(repo_root)
+    from train import parse_args
+
+    from mmfusion_plugin.engine.launch import apply_train_arguments, load_config
+
+    for name, size in study.plan.SIZES.items():
+        monkeypatch.setattr(sys, 'argv', study.commands.unet_command(size, 2, tmp_path)[1:])
+        args = parse_args()
+        cfg = load_config(args)
+        apply_train_arguments(cfg, args)
+        length = cfg.train_cfg.max_iters if name == 'cpu' else cfg.train_cfg.max_epochs
+        assert length == size.unet_length == cfg.default_hooks.checkpoint.interval and cfg.randomness.seed == 2
+        assert cfg.train_dataloader.dataset.mask_root == 'masks_selected'
+        assert cfg.train_dataloader.dataset.data_root == f'{size.data_root}/'
+        unit = 'iter' if name == 'cpu' else 'epoch'
+        assert study.commands.unet_checkpoint(size, tmp_path) == tmp_path / f'{unit}_{length}.pth'
+
+
+def test_colours_find_colour_and_no_shape(study, tmp_path, monkeypatch):
+    """Two classes of coloured discs are told apart; two classes of shapes of one colour distribution are not."""
+    rng = np.random.default_rng(0)
+
+    def found(colour: bool) -> float:
+        def read(config: dict) -> tuple:
+            labels = np.arange(200) % 2
+            images = rng.integers(0, 256, (200, 16, 16, 3), dtype=np.uint8)
+            masks = np.zeros((200, 16, 16), np.uint8)
+            masks[labels == 0, :8] = 1
+            masks[labels == 1, :, :8] = 1
+            if colour:
+                images[labels == 1, ..., 0] //= 2
+            histograms = [study.colours.histogram(image, mask) for image, mask in zip(images, masks)]
+            return np.stack(histograms), labels
+
+        monkeypatch.setattr(study.colours, 'read', read)
+        config = 'configs/simnet/resnet-tiny_1xb32_synthetic-herbarium.py'
+        args = SimpleNamespace(config=config, cfg_options={}, out=tmp_path / 'out')
+        scores = study.colours.score(args)
+        assert json.loads((tmp_path / 'out' / 'colours.json').read_text()) == scores
+        return scores['accuracy']
+
+    assert found(True) > 0.95 and 0.35 < found(False) < 0.65
+
+
+def test_histogram_by_hand(study):
+    image = np.array([[[0, 0, 0], [255, 255, 255]], [[255, 0, 0], [255, 255, 255]]], np.uint8)
+    counts = study.colours.histogram(image, np.array([[1, 1], [1, 0]])) ** 2 * 3
+    levels = study.colours.LEVELS
+    assert counts[0] == pytest.approx(1) and counts[-1] == pytest.approx(1)
+    assert counts[(levels - 1) * levels**2] == pytest.approx(1) and counts.sum() == pytest.approx(3)
+    assert not study.colours.histogram(image, np.zeros((2, 2))).any()
 
 
 def test_few_shot_curve_against_numpy(study, tmp_path, monkeypatch):

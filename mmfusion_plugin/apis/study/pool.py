@@ -95,13 +95,13 @@ def pending_tasks(tasks: Sequence[Task], results: Results) -> list[Task]:
     known = {task.run: task for task in tasks}
     pending = {task.run for task in tasks if not results.done(task.run)}
     for task in tasks:
-        if task.needs is None:
-            continue
-        if task.needs not in known:
+        if task.needs is not None and task.needs not in known:
             raise ValueError(f'{task.run.name} needs {task.needs.name}, which is not among the runs')
-        product = known[task.needs].product
-        if task.run in pending and not (product and product.is_file()):
-            pending.add(task.needs)
+    for task in reversed(tasks):  # what is needed stands before, and may need others itself
+        if task.run in pending and task.needs is not None:
+            product = known[task.needs].product
+            if not (product and product.is_file()):
+                pending.add(task.needs)
     return [task for task in tasks if task.run in pending]
 
 
