@@ -10,6 +10,7 @@ from typing import Any, Optional, Sequence
 
 from mmdet3d.registry import DATASETS
 
+from .depth_files import add_depth_paths
 from .masked_base_dataset import MaskedDataset
 
 EXTENSIONS = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
@@ -37,6 +38,8 @@ class MaskedImageDataset(MaskedDataset):
         trait: Column of the table that is the class; None for unlabelled data.
         split: Rows to keep, by the column ``split``; None keeps all.
         mask_rule: What is foreground in the masks, see ``LoadImageAndMask``; None is its own rule.
+        depth_root: Folder of depth maps for ``LoadDepthMap``, relative to ``data_root``: one of each image, of its name
+            but for the ending (``.npy``, ``.png``, ``.tif``, ``.tiff``, ``.exr``); None for none.
         kwargs: Of :class:`MaskedDataset`.
     """
 
@@ -52,6 +55,7 @@ class MaskedImageDataset(MaskedDataset):
         trait: Optional[str] = None,
         split: Optional[str] = None,
         mask_rule: Optional[dict[str, Any]] = None,
+        depth_root: Optional[str] = None,
         **kwargs: Any,
     ) -> None:
         if not ann_file and (trait or split):
@@ -60,13 +64,15 @@ class MaskedImageDataset(MaskedDataset):
         prefix = {'img_path': 'images', **(data_prefix or {})}
         if mask_root is not None:
             prefix['mask_path'] = mask_root
+        if depth_root is not None:
+            prefix['depth_path'] = depth_root
         super().__init__(data_root=data_root, ann_file=ann_file, data_prefix=prefix, **kwargs)
 
     def find_samples(self) -> tuple[Sequence[str], list[dict]]:
         """Classes and entries from the table or the folders.
 
         Raises:
-            FileNotFoundError: There is no table or no folder of images.
+            FileNotFoundError: There is no table, no folder of images, or an image has no depth map.
             ValueError: The table lacks a column, or a cell is none of the classes.
         """
         if not osp.isdir(self.data_prefix['img_path']):
@@ -74,7 +80,10 @@ class MaskedImageDataset(MaskedDataset):
                 f'there is no folder {self.data_prefix["img_path"]} of images: correct data_root={self.data_root!r} or '
                 "data_prefix=dict(img_path='...')"
             )
-        return self._from_table() if self.ann_file else self._from_folders()
+        classes, entries = self._from_table() if self.ann_file else self._from_folders()
+        if 'depth_path' in self.data_prefix:
+            add_depth_paths(entries, self.data_prefix['img_path'], self.data_prefix['depth_path'])
+        return classes, entries
 
     def _entry(self, name: str, label: Optional[int], mask: Optional[str] = None) -> dict:
         entry: dict[str, Any] = {'img_path': osp.join(self.data_prefix['img_path'], name)}
