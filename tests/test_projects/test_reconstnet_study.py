@@ -238,7 +238,7 @@ def test_front_is_where_chairs_face_and_behind_where_the_loss_wants_spread(study
     for seed in range(20):
         points = draw_shape(chosen_categories(['chair'])[0], np.random.default_rng(seed)).mesh.vertices
         backs.append(points[points[:, 1] > np.quantile(points[:, 1], 0.9), 0].mean())
-    assert np.mean(np.array(backs) < 0) > 0.85, 'what is high of a chair is its back, at -x'
+    assert np.mean(backs) < -0.1, 'what is high of a chair is its back, at -x'
     loss = DiversityLoss(loss_weight=1.0)
     wanted = {degrees: float(loss(torch.zeros(1, 2), torch.tensor([math.radians(degrees)]))) ** 0.5
               for degrees in (0, 90, 135, 180)}  # fmt: skip
