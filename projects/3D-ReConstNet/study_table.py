@@ -85,7 +85,7 @@ def protocols(scored: list[dict]) -> Optional[str]:
 def picture(path: Path, runs: list[dict], title: str) -> Path:
     """Bars of both distances, a dot per seed."""
     names = {key: SCORES[key][0].split()[0] for key in ('cd', 'emd')}
-    return draw_bars(path, by_variant(runs, tuple(ROWS)), names, title, "Distance / shape's diagonal")
+    return draw_bars(path, by_variant(runs, tuple(ROWS)), names, title, 'Distance / diagonal')
 
 
 def _differences(name: str, entries: Entries, reference: Entries) -> list[str]:
