@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, NamedTuple, Sequence, Tuple
@@ -15,6 +14,7 @@ from mmfusion_plugin.datasets.damage import CorruptDataError
 from .embedding_inferencer import EmbeddingInferencer
 from .gallery import Gallery, read_gallery, write_gallery
 from .gallery_items import Item
+from .picture_entries import file_digest
 
 _SAVE_EVERY = 60.0  # seconds
 
@@ -103,7 +103,7 @@ def _digests(items: Sequence[Item], broken: List[Tuple[str, str]]) -> Iterator[T
     """By which a changed file is known."""
     for item in items:
         try:
-            yield item, hashlib.sha256(Path(item.path).read_bytes()).hexdigest()[:16]
+            yield item, file_digest(item.path)
         except OSError as error:
             broken.append((item.path, f'{item.path} cannot be read ({error.strerror}): put it back, or name others'))
 

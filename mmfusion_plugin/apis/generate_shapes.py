@@ -9,14 +9,14 @@ from typing import Any, Dict, List, Optional, Sequence
 
 import numpy as np
 
-from mmfusion_plugin.datasets.damage import CorruptDataError
 from mmfusion_plugin.datasets.photographs import Photograph
 from mmfusion_plugin.files import write_text
 from mmfusion_plugin.visualization.shape_tiles import Tile, shape_tiles
 
 from .mask_sources import MaskSource
-from .object_inferencer import ObjectOptions, SeenObject, drawable, mask_of
-from .reconstruction_files import read_entry, stamp_of
+from .object_inferencer import ObjectOptions, SeenObject, mask_of
+from .object_tiles import numbered_tiles, picture_tile
+from .picture_entries import each_picture, read_entry, stamp_of, write_entry
 from .voxel_files import write_voxels
 from .voxel_inferencer import VoxelInferencer
 
@@ -50,7 +50,7 @@ def generate_shapes(
         FileNotFoundError: A source does not exist.
         ValueError: There is no picture, or there are some and none is wanted, or options do not go together.
     """
-    masks, options, entries, broken = masks or MaskSource(), options or ObjectOptions(), [], []
+    masks, options = masks or MaskSource(), options or ObjectOptions()
     if inferencer.unconditional and (sources or masks.given is not None):
         raise ValueError('--unconditional draws shapes without an image: leave out the images and masks, or the option')
     if not inferencer.unconditional and not sources:
@@ -60,17 +60,15 @@ def generate_shapes(
         photos = [Photograph(Path(_NAME), _NAME)]
     else:
         photos = masks.photographs(sources, out_dir)
-    for photo in photos:
-        try:
-            mask = mask_of(photo, masks, options)
-            files = dict(image=None if inferencer.unconditional else photo.path, mask=mask)
-            stamp = stamp_of(settings, files)
-            known = read_entry(photo, out_dir, stamp)
-            entries.append(known or _generate(inferencer, photo, mask, options, out_dir, stamp))
-        except CorruptDataError as error:
-            broken.append({'image': str(photo.path), 'reason': str(error)})
-            continue
-        print(_lines(entries[-1]))
+
+    def entry_of(photo: Photograph) -> Dict[str, Any]:
+        """The entry of a picture, read or made."""
+        mask = mask_of(photo, masks, options)
+        stamp = stamp_of(settings, dict(image=None if inferencer.unconditional else photo.path, mask=mask))
+        known = read_entry(photo, out_dir, stamp)
+        return known or _generate(inferencer, photo, mask, options, out_dir, stamp)
+
+    entries, broken = each_picture(photos, entry_of, _lines, disable=True)  # as each sampling has its bar
     summary = dict(config=inferencer.name, sampling=settings['sampling'], images=entries, broken=broken)
     write_text(out_dir / 'results.json', json.dumps(summary, indent=1) + '\n')
     return summary
@@ -96,19 +94,16 @@ def _generate(
         'mask': None if mask is None else str(mask), 'voxels': samples.reshape(len(samples), -1).sum(axis=1).tolist(),
         'files': [str(path) for path in files],
     }  # fmt: skip
-    # In the form that read_entry reads; last, as it vouches for the others.
-    write_text(photo.beside(out_dir, '_shape.json'), json.dumps({'entry': entry, 'made_by': stamp}, indent=1) + '\n')
-    return entry
+    return write_entry(photo, out_dir, entry, stamp)
 
 
 def _tiles(photo: Photograph, seen: Optional[SeenObject], samples: np.ndarray) -> List[Tile]:
     tiles = []
     if seen is not None:
         height, width = seen.image.shape[:2]
-        tiles = [Tile(f'picture\n{photo.name}', image=drawable(seen.found), mask=seen.found.mask),
+        tiles = [picture_tile(f'picture\n{photo.name}', seen.found),
                  Tile(f'what the network sees,\n{width} x {height}', image=seen.image)]  # fmt: skip
-    return tiles + [Tile(f'sample {number}\n{int(sample.sum()):,} voxels', voxels=sample)
-                    for number, sample in enumerate(samples)]  # fmt: skip
+    return tiles + numbered_tiles('sample', samples)
 
 
 def _title(inferencer: VoxelInferencer, photo: Photograph, count: int) -> str:

@@ -12,9 +12,10 @@ import torch
 from mmfusion_plugin.evaluation.generation_protocol import GenerationProtocol
 from mmfusion_plugin.evaluation.interpolation_scores import interpolation_smoothness, interpolation_steps
 from mmfusion_plugin.files import write_text
-from mmfusion_plugin.visualization.shape_tiles import Tile, shape_tiles
+from mmfusion_plugin.visualization.shape_tiles import shape_tiles
 
-from .object_inferencer import ObjectOptions, drawable
+from .object_inferencer import ObjectOptions
+from .object_tiles import numbered_tiles, picture_tile
 from .voxel_files import write_voxels
 from .voxel_inferencer import VoxelInferencer
 
@@ -57,9 +58,8 @@ def interpolate_shapes(
     if mode not in MODES or count < 2:
         raise ValueError(f'need two shapes or more and a mode of {MODES}, got {count} and {mode!r}')
     options = options or ObjectOptions()
-    if masks is not None and options.rendering:
-        raise ValueError('masks are of no use to renderings, which are taken as they are: leave out --mask or '
-                         '--rendering')  # fmt: skip
+    for mask in masks or ():
+        options.check_mask(mask)
     seen = [inferencer.look_at(path, mask, options) for path, mask in zip(ends, masks or (None, None))]
     first, last = (inferencer.embed(one) for one in seen)
     path = np.stack([between(first, last, share, mode) for share in np.linspace(0, 1, count)])
@@ -69,11 +69,9 @@ def interpolate_shapes(
     scores: Dict[str, Any] = {key: protocol.factor * value for key, value in interpolation_smoothness(clouds).items()}
     scores['steps'] = (protocol.factor * interpolation_steps(clouds)).tolist()
     files = [path for number, shape in enumerate(voxels) for path in write_voxels(out_dir / f'{number:02d}', shape)]
-    tiles = [Tile(f'shape {number}\n{int(shape.sum()):,} voxels', voxels=shape) for number, shape in enumerate(voxels)]
-    pictures = [Tile(f'{name}\n{end.name}', image=drawable(one.found), mask=one.found.mask)
-                for name, end, one in zip('AB', ends, seen)]  # fmt: skip
+    pictures = [picture_tile(f'{name}\n{end.name}', one.found) for name, end, one in zip('AB', ends, seen)]
     title = f'{mode} between embeddings, seed {inferencer.sampling.seed}; mean Chamfer step {scores["mean_step"]:.3f}'
-    strip = [pictures[0], *tiles, pictures[1]]
+    strip = [pictures[0], *numbered_tiles('shape', voxels), pictures[1]]
     files.append(shape_tiles(out_dir / 'strip.png', strip, len(strip), title))
     summary = dict(
         ends=[str(end) for end in ends], mode=mode, sampling=inferencer.stamp['sampling'], chamfer=scores,

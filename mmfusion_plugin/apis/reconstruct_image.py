@@ -9,49 +9,41 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 import numpy as np
-from tqdm import tqdm
 
 from mmfusion_plugin.datasets.damage import CorruptDataError
-from mmfusion_plugin.datasets.object_images import ObjectImage, read_object_image
-from mmfusion_plugin.datasets.photographs import Photograph, read_photograph
+from mmfusion_plugin.datasets.photographs import Photograph
 from mmfusion_plugin.evaluation import ReconstructionMetric
 from mmfusion_plugin.evaluation.reconstruction_report import as_table, sizes, summarise
 from mmfusion_plugin.evaluation.reconstruction_scores import EXACT_LIMIT
 from mmfusion_plugin.files import write_text
 
 from .mask_sources import MaskSource
-from .reconstruction_files import drawing_turn, model_stamp, read_entry, score_line, stamp_of, write_shape
+from .object_inferencer import ObjectOptions, mask_of
+from .picture_entries import each_picture, read_entry, stamp_of
+from .reconstruction_files import drawing_turn, model_stamp, score_line, write_shape
 from .shape_inferencer import ReconstructedShape, ShapeInferencer
 from .true_shapes import TrueShapes
 
 
 @dataclass(frozen=True)
-class ReconstructionOptions:
-    """How pictures are read and shapes compared.
+class ReconstructionOptions(ObjectOptions):
+    """How pictures are read, see ``ObjectOptions``, and shapes compared.
 
     Attributes:
-        rendering: Pictures are like 3D-R2N2's renderings and loaded by the config's own loader, not searched for an
-            object.
-        tolerance: Largest difference of a channel from the colour of a plain background.
-        holes: Take enclosed areas of that colour for background too.
         up: Which axis of the model's clouds points up, for the pictures: '+y', '-x', ...
         align: Of ``ReconstructionMetric``.
         scale: The same.
 
     Raises:
-        ValueError: ``tolerance`` is not within 0..255, or ``up`` is no direction.
+        ValueError: As there, or ``up`` is no direction.
     """
 
-    rendering: bool = False
-    tolerance: int = 24
-    holes: bool = False
     up: str = '+y'
     align: str = 'none'
     scale: str = 'none'
 
     def __post_init__(self) -> None:
-        if not 0 <= self.tolerance <= 255:
-            raise ValueError(f'tolerance must lie within 0..255, got {self.tolerance}')
+        super().__post_init__()
         drawing_turn(self.up)
 
 
@@ -86,21 +78,12 @@ def reconstruct_images(
         ValueError: There is no picture, one mask or shape for several, or options do not go together.
     """
     masks, truths, options = masks or MaskSource(), truths or TrueShapes(), options or ReconstructionOptions()
-    if options.rendering and masks.given is not None:
-        raise ValueError(f'the mask {masks.given} is of no use to renderings, which are taken as they are: leave out '
-                         '--mask or --rendering')  # fmt: skip
+    options.check_mask(masks.given)
     photos = masks.photographs(sources, out_dir)
     if truths.given is not None and truths.given.is_file() and len(photos) > 1:
         raise ValueError(f'{truths.given} is one shape for {len(photos)} pictures: name a folder of shapes')
     job = _Job(inferencer, out_dir, masks, truths, options)
-    entries, broken = [], []
-    for photo in tqdm(photos, unit='picture', desc='Reconstructing', disable=len(photos) < 2):
-        try:
-            entries.append(job.entry(photo))
-        except CorruptDataError as error:
-            broken.append({'image': str(photo.path), 'reason': str(error)})
-            continue
-        tqdm.write(_lines(entries[-1]))
+    entries, broken = each_picture(photos, job.entry, _lines, unit='picture', desc='Reconstructing')
     head = inferencer.model.head
     summary = dict(config=inferencer.name, prediction=inferencer.prediction, samples=head.num_samples, seed=head.seed,
                    images=entries, broken=broken, table=job.table(entries))  # fmt: skip
@@ -124,10 +107,7 @@ class _Job:
 
     def entry(self, photo: Photograph) -> Dict[str, Any]:
         """The entry of a picture in the results, read or made."""
-        mask = self.masks.given
-        if mask is not None and mask.is_dir():
-            mask = photo.beside(mask, self.masks.suffix)
-        truth = self.truths.find(photo)
+        mask, truth = mask_of(photo, self.masks, self.options), self.truths.find(photo)
         stamp = stamp_of(self.settings, dict(image=photo.path, mask=mask, truth=truth))
         known = read_entry(photo, self.out_dir, stamp)
         return known or self._reconstruct(photo, mask, truth, stamp)
@@ -140,13 +120,8 @@ class _Job:
     def _reconstruct(
         self, photo: Photograph, mask: Optional[Path], truth: Optional[Path], stamp: Dict[str, Any]
     ) -> Dict[str, Any]:
-        if self.options.rendering:
-            found = ObjectImage(read_photograph(photo.path), None, 'rendering')
-            shape = self.inferencer.reconstruct_rendering(photo.path)
-        else:
-            path = None if mask is None else str(mask)
-            found = read_object_image(str(photo.path), path, self.options.tolerance, self.options.holes)
-            shape = self.inferencer(found.image, found.mask, str(photo.path))
+        seen = self.inferencer.look_at(photo.path, mask, self.options)
+        found, shape = seen.found, self.inferencer.reconstruct(seen)
         true = None if truth is None else self._true_points(truth)
         scores = None if true is None else self._scores(photo, shape, true)
         spread = None if shape.spread is None else float(shape.spread.mean())

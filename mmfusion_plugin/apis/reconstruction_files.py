@@ -1,27 +1,24 @@
-"""Files of a reconstructed shape, and how it is known that they are those that would be made again."""
+"""Files of a reconstructed shape."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, Mapping, Optional
 
 import numpy as np
 
 from mmfusion_plugin.converters.cloud_axes import turned
 from mmfusion_plugin.datasets.object_images import ObjectImage
 from mmfusion_plugin.datasets.photographs import Photograph
-from mmfusion_plugin.files import whole_file, write_text
+from mmfusion_plugin.files import whole_file
 from mmfusion_plugin.synthetic.shapenet_mesh import upright_turn
 from mmfusion_plugin.visualization.shape_pictures import samples_picture, turntable_picture
 from mmfusion_plugin.visualization.turntable import height_colours, spread_colours, stage_of
 
 from .image_cloud import write_ply
+from .object_inferencer import drawable, weights_digest
+from .picture_entries import write_entry
 from .shape_inferencer import ReconstructedShape, ShapeInferencer
-
-_ENTRY = '_shape.json'
-_PLAIN = 235  # grey behind pictures whose background is transparent
 
 
 def write_shape(
@@ -41,7 +38,7 @@ def write_shape(
         photo: The picture.
         out_dir: Where its files go.
         entry: What the results say of it.
-        stamp: Of :func:`stamp_of`.
+        stamp: Of :func:`~mmfusion_plugin.apis.picture_entries.stamp_of`.
         found: The picture and its object; the mask may be None.
         shape: Reconstructed.
         truth: ``(M, 3)`` true points.
@@ -52,9 +49,6 @@ def write_shape(
     """
     turn = drawing_turn(up)
     upright = turned(shape.points, turn)
-    picture = found.image[..., ::-1]
-    if found.origin == 'alpha':
-        picture = np.where(found.mask[..., None] != 0, picture, np.uint8(_PLAIN))
     files = [_write_array(photo.beside(out_dir, '.npy'), shape.points)]
     colours = height_colours(upright, stage_of([upright], [(0.0, 0.0)]))
     if shape.samples is not None:
@@ -67,10 +61,9 @@ def write_shape(
     files.append(write_ply(photo.beside(out_dir, '.ply'), shape.points, np.rint(255 * colours).astype(np.uint8)))
     true = None if truth is None else turned(truth, turn)
     drawn = photo.beside(out_dir, '_turntable.png')
-    files.append(turntable_picture(drawn, picture, found.mask, shape.image, upright, true, _title(photo, entry)))
-    entry = {**entry, 'files': [str(path) for path in files]}
-    write_text(photo.beside(out_dir, _ENTRY), json.dumps({'entry': entry, 'made_by': stamp}, indent=1) + '\n')
-    return entry
+    files.append(turntable_picture(
+        drawn, drawable(found), found.mask, shape.image, upright, true, _title(photo, entry)))  # fmt: skip
+    return write_entry(photo, out_dir, {**entry, 'files': [str(path) for path in files]}, stamp)
 
 
 def drawing_turn(up: str) -> str:
@@ -83,38 +76,10 @@ def drawing_turn(up: str) -> str:
 
 
 def model_stamp(inferencer: ShapeInferencer) -> Dict[str, Any]:
-    """The model's part in :func:`stamp_of`."""
-    weights, head = hashlib.sha256(), inferencer.model.head
-    for name, value in sorted(inferencer.model.state_dict().items()):
-        weights.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
-    return {'weights': weights.hexdigest()[:16], 'pipeline': str(inferencer.steps), 'prediction': inferencer.prediction,
-            'samples': head.num_samples, 'seed': head.seed}  # fmt: skip
-
-
-def stamp_of(settings: Mapping[str, Any], files: Mapping[str, Optional[Path]]) -> Dict[str, Any]:
-    """By what a picture's files are made; equal stamps mean equal files.
-
-    Args:
-        settings: What is the same for all pictures, as JSON has it.
-        files: Inputs by what they are; None where there is none.
-    """
-    digests = {key: None if path is None or not path.is_file() else _digest(path) for key, path in files.items()}
-    return {**settings, **digests}
-
-
-def read_entry(photo: Photograph, out_dir: Path, stamp: Dict[str, Any]) -> Optional[Dict[str, Any]]:
-    """The entry of a picture whose files are there and were made so; None where they were not."""
-    path = photo.beside(out_dir, _ENTRY)
-    try:
-        found = json.loads(path.read_text(encoding='utf-8'))
-        entry, same = found['entry'], found['made_by'] == stamp
-        paths: List[Path] = [photo.beside(out_dir, Path(file).name[len(Path(photo.name).name) :])
-                             for file in entry['files']]  # fmt: skip
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    if not same or not all(file.is_file() for file in paths):
-        return None
-    return {**entry, 'image': str(photo.path), 'files': [str(file) for file in paths]}
+    """The model's part in :func:`~mmfusion_plugin.apis.picture_entries.stamp_of`."""
+    head = inferencer.model.head
+    return {'weights': weights_digest(inferencer.model), 'pipeline': str(inferencer.steps),
+            'prediction': inferencer.prediction, 'samples': head.num_samples, 'seed': head.seed}  # fmt: skip
 
 
 def _title(photo: Photograph, entry: Dict[str, Any]) -> str:
@@ -130,7 +95,3 @@ def _write_array(path: Path, values: np.ndarray) -> Path:
     with whole_file(path) as partial, open(partial, 'wb') as file:
         np.save(file, values)
     return path
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
-from tqdm import tqdm
 
 from mmfusion_plugin.converters.binvox import read_binvox
 from mmfusion_plugin.datasets.damage import CorruptDataError
@@ -21,6 +21,8 @@ from .gallery import KINDS, Gallery
 from .gallery_items import SUFFIX
 from .mask_sources import MaskSource
 from .object_inferencer import ObjectOptions, drawable, mask_of
+from .object_tiles import picture_tile
+from .picture_entries import each_picture
 
 _COLUMNS = 6
 
@@ -64,17 +66,12 @@ def retrieve(search: Search, sources: Sequence[Path], out_dir: Path, masks: Opti
     """
     if search.top < 1 or search.find not in (None, *KINDS):
         raise ValueError(f'need top of at least 1 and to find one of {KINDS}, got {search.top} and {search.find!r}')
-    masks, entries, broken = masks or MaskSource(), [], []
+    masks = masks or MaskSource()
     queries = _queries(sources, out_dir, masks)
     for kind in {_sought(search, query) for query in queries}:
         search.gallery.nearest(np.zeros(search.inferencer.width), kind, 1)  # an error before anything is written
-    for query in tqdm(queries, unit='query', desc='Searching', disable=len(queries) < 2):
-        try:
-            entries.append(_answer(search, query, masks, out_dir))
-        except CorruptDataError as error:
-            broken.append({'query': str(query.path), 'reason': str(error)})
-            continue
-        tqdm.write(_lines(entries[-1]))
+    answer = partial(_answer, search, masks, out_dir)
+    entries, broken = each_picture(queries, answer, _lines, 'query', unit='query', desc='Searching')
     summary = dict(gallery=search.gallery.made_by, queries=entries, broken=broken)
     write_text(out_dir / 'results.json', json.dumps(summary, indent=1) + '\n')
     return summary
@@ -105,7 +102,7 @@ def _sought(search: Search, query: Photograph) -> str:
     return search.find or ('image' if _is_shape(query) else 'shape')
 
 
-def _answer(search: Search, query: Photograph, masks: MaskSource, out_dir: Path) -> Dict[str, Any]:
+def _answer(search: Search, masks: MaskSource, out_dir: Path, query: Photograph) -> Dict[str, Any]:
     tile, vector, origin = _asked(search, query, masks)
     kind = _sought(search, query)
     rows, similarities = search.gallery.nearest(vector, kind, search.top)
@@ -121,13 +118,12 @@ def _answer(search: Search, query: Photograph, masks: MaskSource, out_dir: Path)
 
 def _asked(search: Search, query: Photograph, masks: MaskSource) -> Tuple[Tile, np.ndarray, str]:
     """The query's panel, embedding, and where its object was found."""
-    inferencer = search.inferencer
+    inferencer, title = search.inferencer, f'looked for\n{query.name}'
     if _is_shape(query):
         voxels = inferencer.read_shape(query.path)
-        return Tile(f'looked for\n{query.name}', voxels=voxels), inferencer.embed_shapes([voxels])[0], 'voxels'
+        return Tile(title, voxels=voxels), inferencer.embed_shapes([voxels])[0], 'voxels'
     seen = inferencer.look_at(query.path, mask_of(query, masks, search.options), search.options)
-    tile = Tile(f'looked for\n{query.name}', image=drawable(seen.found), mask=seen.found.mask)
-    return tile, inferencer.embed_images([seen.sample])[0], seen.found.origin
+    return picture_tile(title, seen.found), inferencer.embed_images([seen.sample])[0], seen.found.origin
 
 
 def _drawn(title: str, kind: str, path: str) -> Tile:

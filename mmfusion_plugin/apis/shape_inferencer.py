@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Union
+from typing import NamedTuple, Optional, Union
 
 import numpy as np
 from mmengine.config import Config
-from mmengine.dataset import Compose
 
-from mmfusion_plugin.datasets.object_images import LONGEST, SIZE, fit_object
+from mmfusion_plugin.datasets.object_images import ObjectImage
 from mmfusion_plugin.models.reconstructors import ReConstNet
 
-from .image_inferencer import ImageInferencer, step_name
-
-_TARGETS = ('LoadCloudTarget', 'LoadVoxelTarget', 'LoadViewpoint')
-_RENDERED = 137  # pixels of 3D-R2N2's renderings
+from .object_inferencer import ObjectInferencer, SeenObject
 
 
 class ReconstructedShape(NamedTuple):
@@ -40,7 +36,7 @@ class ReconstructedShape(NamedTuple):
         return np.sqrt(self.samples.astype(np.float64).var(axis=0, ddof=1).sum(axis=1))
 
 
-class ShapeInferencer(ImageInferencer):
+class ShapeInferencer(ObjectInferencer):
     """Reconstructs shapes.
 
     Args:
@@ -54,9 +50,6 @@ class ShapeInferencer(ImageInferencer):
     Raises:
         ValueError: As there, ``samples`` is wrong, or the model's code has no spread to draw from.
     """
-
-    PACKER = 'PackShapeInputs'
-    READERS = ('LoadRendering', 'LoadObjectImage', 'FitObject', *_TARGETS)
 
     def __init__(
         self,
@@ -74,7 +67,7 @@ class ShapeInferencer(ImageInferencer):
             raise ValueError(f'{self.name} has a code without spread, whose samples would all be the same: leave out '
                              f'the {samples} samples')  # fmt: skip
         head.num_samples, head.seed = max(samples, 1), seed
-        self.fitting = _fitting(self.steps, self.name)
+        self.fitting()  # a config without is an error here, not at the first picture
 
     @property
     def prediction(self) -> str:
@@ -93,37 +86,12 @@ class ShapeInferencer(ImageInferencer):
             TypeError: The image is not uint8.
             ValueError: A shape is wrong, or the mask is empty.
         """
-        return self._reconstruct(self.transform(fit_object(image, mask, **self.fitting), name=name))
+        return self.reconstruct(self._fitted(ObjectImage(image, mask, 'mask'), name))
 
-    def reconstruct_rendering(self, path: Union[str, Path]) -> ReconstructedShape:
-        """Reconstruct from a file that is like the config's own, 3D-R2N2's renderings, by the config's own loader.
-
-        Raises:
-            CorruptDataError: The file is missing, damaged or too small.
-            ValueError: The config loads other pictures.
-        """
-        if 'LoadRendering' not in map(step_name, self.steps):
-            raise ValueError(f'{self.name} loads no renderings: take pictures as those of any object')
-        steps = [step for step in self.steps[:-1] if step_name(step) not in _TARGETS]
-        return self._reconstruct(Compose(steps)({'img_path': str(path), 'sample_idx': 0}))
-
-    def _reconstruct(self, results: Dict[str, Any]) -> ReconstructedShape:
-        (sample,) = self.predict([self.pack(results)])
+    def reconstruct(self, seen: SeenObject) -> ReconstructedShape:
+        """Reconstruct what :meth:`look_at` saw."""
+        (sample,) = self.predict([seen.sample])
         drawn = sample.get('pred_samples')
         return ReconstructedShape(
-            sample.pred_points.float().cpu().numpy(), None if drawn is None else drawn.float().cpu().numpy(),
-            np.ascontiguousarray(results['img'][..., ::-1]),
-        )  # fmt: skip
-
-
-def _fitting(steps: List[Dict[str, Any]], name: str) -> Dict[str, Any]:
-    """Options of ``fit_object`` by which any object gets as large as those that the config loads."""
-    by_name = {step_name(step): step for step in steps}
-    if 'FitObject' in by_name:
-        return {key: value for key, value in by_name['FitObject'].items() if key != 'type'}
-    if 'LoadRendering' not in by_name:
-        raise ValueError(f'the test pipeline of {name} has neither LoadRendering nor FitObject, which say how large '
-                         'objects are in its images')  # fmt: skip
-    loader = by_name['LoadRendering']
-    size = loader.get('size') or loader.get('crop', SIZE) or _RENDERED
-    return {'size': size, 'longest': size * LONGEST // SIZE, 'background': loader.get('background') or 0}
+            sample.pred_points.float().cpu().numpy(), None if drawn is None else drawn.float().cpu().numpy(), seen.image
+        )

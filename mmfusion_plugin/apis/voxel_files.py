@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import List, NamedTuple
+from typing import List
 
 import numpy as np
 
 from mmfusion_plugin.converters.binvox import VoxelGrid, write_binvox
 from mmfusion_plugin.files import whole_file, write_text
+from mmfusion_plugin.ops.voxel_surface import QuadMesh, voxel_mesh
 
 # Generated shapes lie in the cube of side 1 about the origin.
 _CORNER, _SIDE = -0.5, 1.0
-
-
-class QuadMesh(NamedTuple):
-    """A surface of squares.
-
-    Attributes:
-        corners: ``(V, 3)`` float64, each place once.
-        faces: ``(F, 4)`` int64 rows of ``corners``, counter-clockwise as seen from outside.
-    """
-
-    corners: np.ndarray
-    faces: np.ndarray
 
 
 def write_voxels(stem: Path, occupied: np.ndarray) -> List[Path]:
@@ -42,28 +31,9 @@ def write_voxels(stem: Path, occupied: np.ndarray) -> List[Path]:
     with whole_file(array) as partial, open(partial, 'wb') as file:
         np.save(file, occupied)
     write_binvox(binvox, VoxelGrid(occupied, (_CORNER,) * 3, _SIDE))
-    write_text(mesh, obj_text(voxel_mesh(occupied)))
+    corners, faces = voxel_mesh(occupied)
+    write_text(mesh, obj_text(QuadMesh(corners * (_SIDE / len(occupied)) + _CORNER, faces)))
     return [array, binvox, mesh]
-
-
-def voxel_mesh(occupied: np.ndarray) -> QuadMesh:
-    """The faces that divide occupied voxels from free ones, as a closed mesh with shared corners.
-
-    What lies outside the grid is free. Voxels that touch along an edge alone share it: four faces meet there.
-
-    Args:
-        occupied: ``(R, R, R)`` bool; placed as the cube from -0.5 to 0.5.
-    """
-    padded, squares = np.pad(np.asarray(occupied, dtype=bool), 1), [np.zeros((0, 4, 3), np.int64)]
-    for axis in range(3):
-        along, second, third = np.eye(3, dtype=np.int64)[[axis, (axis + 1) % 3, (axis + 2) % 3]]
-        loop = np.stack([0 * along, second, second + third, third])  # counter-clockwise against the axis
-        for side in (0, 1):
-            free = ~np.roll(padded, 1 - 2 * side, axis=axis)
-            cells = np.argwhere((padded & free)[1:-1, 1:-1, 1:-1])
-            squares.append(cells[:, None] + side * along + (loop if side else loop[::-1]))
-    corners, faces = np.unique(np.concatenate(squares).reshape(-1, 3), axis=0, return_inverse=True)
-    return QuadMesh(corners * (_SIDE / len(occupied)) + _CORNER, faces.reshape(-1, 4))
 
 
 def obj_text(mesh: QuadMesh) -> str:

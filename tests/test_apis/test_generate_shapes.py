@@ -14,10 +14,10 @@ from shapenet_hand_world import CHAIR, make_shapenet
 from shapenet_hand_world import MODELS as IDS
 
 from mmfusion_plugin.apis import generate_shapes
-from mmfusion_plugin.apis.voxel_files import voxel_mesh
 from mmfusion_plugin.apis.voxel_inferencer import VoxelInferencer
 from mmfusion_plugin.converters.binvox import read_binvox
 from mmfusion_plugin.datasets.object_images import fit_object
+from mmfusion_plugin.ops.voxel_surface import voxel_mesh
 from mmfusion_plugin.structures import ShapeSample
 
 from .shape_models import stool

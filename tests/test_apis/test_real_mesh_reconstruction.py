@@ -16,6 +16,7 @@ from mmengine.registry import init_default_scope
 from real_meshes import MESHES, mesh_folder
 from torch import nn
 
+from mmfusion_plugin.apis.object_inferencer import ObjectOptions
 from mmfusion_plugin.apis.shape_inferencer import ShapeInferencer
 from mmfusion_plugin.datasets.object_images import read_object_image
 from mmfusion_plugin.evaluation import ReconstructionMetric
@@ -111,7 +112,7 @@ def test_the_tool_reconstructs_them(tree, trained, tmp_path, monkeypatch):
         info = unknown.get_data_info(index)
         with torch.no_grad():
             (expected,) = model.test_step(pseudo_collate([unknown[index]]))
-        rendering = inferencer.reconstruct_rendering(info['img_path'])
+        rendering = inferencer.reconstruct(inferencer.look_at(info['img_path'], options=ObjectOptions(rendering=True)))
         torch.testing.assert_close(torch.from_numpy(rendering.points), expected.pred_points, atol=1e-5, rtol=0)
         found = read_object_image(info['img_path'])
         fitted = inferencer(found.image, found.mask, 'a.png')

@@ -27,22 +27,15 @@ from mmfusion_plugin.evaluation import ReconstructionMetric
 
 from .photograph_models import write_unet
 from .shape_models import HEAD, PHOTOGRAPHS, POINTS, stool, write_reconstnet
+from .voxel_models import ROOT, command
 
 pytest.importorskip('mmpretrain')
-ROOT = Path(__file__).resolve().parents[2]
 TOOL = 'tools/reconstruct_image.py'
 
 
 @pytest.fixture()
 def tool(monkeypatch, capsys):
-    """Run the tool on the CPU; its status, output and errors."""
-    def run(*arguments: object) -> tuple:
-        monkeypatch.setattr(sys, 'argv', [TOOL, *map(str, arguments), '--device', 'cpu'])
-        status = runpy.run_path(str(ROOT / TOOL))['main']()
-        text = capsys.readouterr()
-        return status, text.out, text.err
-
-    return run
+    return command(TOOL, monkeypatch, capsys)
 
 
 @pytest.fixture()
@@ -167,13 +160,8 @@ def test_seeds(photos):
 
 def test_a_second_run_keeps_what_would_be_made_again(photos, tool, monkeypatch):
     models, made = write_reconstnet(photos), []
-    original = ShapeInferencer.__call__
-
-    def counted(self: ShapeInferencer, *arguments: object) -> object:
-        made.append(arguments[-1])
-        return original(self, *arguments)
-
-    monkeypatch.setattr(ShapeInferencer, '__call__', counted)
+    original = ShapeInferencer.reconstruct
+    monkeypatch.setattr(ShapeInferencer, 'reconstruct', lambda self, seen: made.append(seen) or original(self, seen))
     for name in ('turntable_picture', 'samples_picture'):  # they take most of the time
         monkeypatch.setattr(reconstruction_files, name, lambda path, *_: Path(path).touch() or Path(path))
     out, folder = photos / 'out', photos / 'photos'

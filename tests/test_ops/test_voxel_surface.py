@@ -1,12 +1,14 @@
-"""Points on the surface of voxels, against the faces found by a loop."""
+"""The mesh of the surface of voxels and points on it, against the faces found by a loop."""
 
 from __future__ import annotations
+
+from collections import Counter
 
 import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from mmfusion_plugin.ops.voxel_surface import sample_voxel_surface
+from mmfusion_plugin.ops.voxel_surface import sample_voxel_surface, voxel_mesh
 
 
 def faces(grid: np.ndarray) -> list:
@@ -22,6 +24,21 @@ def faces(grid: np.ndarray) -> list:
                     rest = tuple(np.delete(cell, axis))
                     found.append((axis, cell[axis] + side, rest))
     return found
+
+
+@pytest.mark.parametrize('share', [0.02, 0.5, 1.0, 0.0])
+def test_mesh_is_closed_and_holds_the_voxels(share):
+    grid = np.random.default_rng(0).random((6, 5, 7)) < share
+    corners, squares = voxel_mesh(grid)
+    assert len(squares) == len(faces(grid)) and len(np.unique(corners, axis=0)) == len(corners)
+    edges = Counter((a, b) for face in squares.tolist() for a, b in zip(face, face[1:] + face[:1]))
+    assert all(edges[b, a] == count for (a, b), count in edges.items())
+    # By the divergence theorem, from the faces' middles and normals: inside is where the voxels are.
+    one, two, three, four = (corners[squares[:, number]] for number in range(4))
+    normals = np.cross(two - one, four - one)
+    middles = (one + three) / 2
+    assert (middles * normals).sum() / 3 == pytest.approx(grid.sum())
+    np.testing.assert_allclose((middles**2 * normals).sum(0) / 2, (np.argwhere(grid) + 0.5).sum(0))
 
 
 def test_points_lie_evenly_on_all_faces():
