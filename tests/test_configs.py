@@ -19,7 +19,8 @@ from mmfusion_plugin.engine.launch import adapt_to_cpu
 from mmfusion_plugin.synthetic.scannet import make_scannet
 
 ROOT = Path(__file__).resolve().parents[1]
-ELSEWHERE = {'simnet': 'test_configs_simnet.py', 'unet': 'test_configs_simnet.py',
+ELSEWHERE = {'cisp': 'test_configs_cisp.py', 'ic3d': 'test_configs_cisp.py',
+             'simnet': 'test_configs_simnet.py', 'unet': 'test_configs_simnet.py',
              'reconstnet': 'test_configs_reconstnet.py'}  # fmt: skip
 CONFIGS = sorted(p for base in ('configs', 'projects') for p in (ROOT / base).rglob('*.py')
                  if '_base_' not in p.parts and 'configs' in p.parts and p.parent.name not in ELSEWHERE)
