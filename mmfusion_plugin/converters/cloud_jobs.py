@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import zlib
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Sequence, Set
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Set
 
 import numpy as np
 from tqdm import tqdm
 
 from mmfusion_plugin.converters.cloud_axes import turned
 from mmfusion_plugin.converters.cloud_sampling import sample_file
-from mmfusion_plugin.files import whole_file, write_text
+from mmfusion_plugin.files import write_bytes, write_text
 from mmfusion_plugin.parallel import parallel_map
 
-#: Beside clouds of ours: how they were made. Clouds that it does not name are somebody else's, and stay as they are.
+#: Beside clouds of ours: how they were made, and their digests. Clouds of another content or that it does not name are
+#: somebody else's, unpacked before or since, and stay as they are.
 NOTE = 'sampled.json'
 
 
@@ -90,23 +93,41 @@ def sample_job(recipe: CloudRecipe, job: CloudJob) -> Optional[Fault]:
     except (OSError, ValueError) as error:
         return Fault(job.name, str(error))
     points = turned(points, job.turn)
-    # First of all: what an interrupted run leaves behind is known to be ours.
-    write_text(job.note, _note(recipe, job))
+    contents = {size: _array_file(points[:size]) for size in job.targets}
+    # First of all: what an interrupted run leaves behind, new clouds or those of before, is known to be ours.
+    made = {}
     for size, path in job.targets.items():
-        with whole_file(path) as partial_file, open(partial_file, 'wb') as file:
-            np.save(file, points[:size])
+        before = [_digest(path.read_bytes())] if path.is_file() else []
+        made[size] = list(dict.fromkeys([_digest(contents[size]), *before]))
+    write_text(job.note, json.dumps({**_recipe(recipe, job), 'points': made}) + '\n')
+    for size, path in job.targets.items():
+        write_bytes(path, contents[size])
     return None
 
 
 def finished(job: CloudJob, recipe: CloudRecipe) -> bool:
     """Whether the clouds of a job lie there, made by the same recipe from the same file."""
-    return _read(job.note) == json.loads(_note(recipe, job)) and all(path.is_file() for path in job.targets.values())
+    note = _read(job.note)
+    made = _made(note)
+    return {key: note.get(key) for key in _recipe(recipe, job)} == _recipe(recipe, job) and all(
+        path.is_file() and made.get(size, [])[:1] == [_digest(path.read_bytes())] for size, path in job.targets.items()
+    )
 
 
-def own_sizes(note: Path) -> Set[int]:
-    """Numbers of points of the clouds beside a note that are ours."""
-    points = _read(note).get('points', [])
-    return set(points) if isinstance(points, list) and all(isinstance(size, int) for size in points) else set()
+def own_sizes(note: Path, place: Callable[[int], Path]) -> Set[int]:
+    """Numbers of points of the clouds that are there and ours.
+
+    Args:
+        note: What is said of them.
+        place: Path of the cloud of so many points.
+    """
+    return {size for size in _made(_read(note)) if is_own(note, size, place(size))}
+
+
+def is_own(note: Path, size: int, path: Path) -> bool:
+    """Whether a cloud is there as it was sampled: of the content that the note knows."""
+    known = _made(_read(note)).get(size)
+    return bool(known) and path.is_file() and _digest(path.read_bytes()) in known
 
 
 def _read(note: Path) -> dict:
@@ -117,12 +138,28 @@ def _read(note: Path) -> dict:
     return content if isinstance(content, dict) else {}
 
 
-def _note(recipe: CloudRecipe, job: CloudJob) -> str:
-    made = {
+def _made(note: dict) -> Dict[int, List[str]]:
+    """Digests of each cloud by its number of points: the last one made, then one that it was to replace."""
+    points = note.get('points')
+    if not isinstance(points, dict):
+        return {}
+    return {int(size): known for size, known in points.items() if size.isdecimal() and isinstance(known, list)}
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _array_file(points: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.save(file, points)
+    return file.getvalue()
+
+
+def _recipe(recipe: CloudRecipe, job: CloudJob) -> Dict[str, object]:
+    return {
         'sampled_by': 'mmfusion_plugin',
         'source': '/'.join(job.source.parts[-3:]),  # wherever the tree lies
-        'points': sorted(job.targets),
         'turn': job.turn,
         **asdict(recipe),
     }
-    return json.dumps(made) + '\n'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence
+from typing import Dict, List, Optional, Sequence, Set
 
 from tqdm import tqdm
 
@@ -69,7 +69,7 @@ def create_pix3d(
     content = {
         'categories': _summary(entries),
         'clouds': {
-            'sampled': sum(bool(own_sizes(_note(clouds, entry))) for entry in models.values()),
+            'sampled': sum(bool(_own_sizes(clouds, entry)) for entry in models.values()),
             'models': len(models),
         },
         'missing': missing,
@@ -86,12 +86,15 @@ def _note(clouds: Path, entry: Pix3DEntry) -> Path:
     return (clouds / entry.cloud(0)).with_suffix(f'.{NOTE}')
 
 
+def _own_sizes(clouds: Path, entry: Pix3DEntry) -> Set[int]:
+    return own_sizes(_note(clouds, entry), lambda size: clouds / entry.cloud(size))
+
+
 def _jobs(root: Path, clouds: Path, models: Sequence[Pix3DEntry], sizes: Sequence[int]) -> List[CloudJob]:
     """Jobs for clouds that are missing or were sampled before: from the mesh, or else from the voxels."""
     jobs = []
     for entry in models:
-        note = _note(clouds, entry)
-        own = own_sizes(note)
+        note, own = _note(clouds, entry), _own_sizes(clouds, entry)
         wanted = {*own, *(size for size in sizes if not (clouds / entry.cloud(size)).is_file())}
         if wanted:
             targets = {size: clouds / entry.cloud(size) for size in sorted(wanted)}

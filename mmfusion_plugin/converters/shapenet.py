@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence
 
@@ -32,7 +33,8 @@ def create_shapenet(
     """Look at the files of every model that the splits name, sample missing clouds, and write a manifest.
 
     Sampled clouds go where published ones lie, ``ShapeNet_pointclouds/<synset>/<id>/pointcloud_<size>.npy``, with
-    ``sampled.json`` beside them; published ones are never touched. Where some are published, the turn between these and
+    ``sampled.json`` beside them; published ones are never touched, nor any
+    file of another content than was sampled. Where some are published, the turn between these and
     the meshes (or voxels) is measured, and the sampled ones are turned alike: one tree has one frame. A model's points
     depend on its source, its id and the seed alone.
 
@@ -78,7 +80,7 @@ def create_shapenet(
     faults = sample_clouds(jobs, recipe or CloudRecipe(), workers)
     if jobs:
         files = check_models(tree, models, views, sizes, workers)
-    sampled = sum(bool(own_sizes(note_of(tree, model))) for model in models)
+    sampled = sum(bool(own_sizes(note_of(tree, model), partial(tree.cloud, model))) for model in models)
     clouds = {'published': published, 'sampled': sampled, 'turn': found._asdict() if found else None}
     _print_coverage(files, sizes, found)
     return _write_manifest(root, files, splits, sizes, clouds, faults)

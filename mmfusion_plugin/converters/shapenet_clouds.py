@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
 from mmfusion_plugin.converters.cloud_axes import FoundTurn, compose_turns, find_turn, turned
-from mmfusion_plugin.converters.cloud_jobs import NOTE, CloudJob, own_sizes
+from mmfusion_plugin.converters.cloud_jobs import NOTE, CloudJob, is_own, own_sizes
 from mmfusion_plugin.converters.cloud_sampling import sample_file
 from mmfusion_plugin.converters.shapenet_files import ShapeNetTree, read_cloud
 from mmfusion_plugin.converters.shapenet_splits import ModelKey
@@ -34,7 +35,8 @@ def note_of(tree: ShapeNetTree, model: ModelKey) -> Path:
 
 def is_published(tree: ShapeNetTree, model: ModelKey, size: int) -> bool:
     """Whether a cloud is there that was not sampled."""
-    return tree.cloud(model, size).is_file() and size not in own_sizes(note_of(tree, model))
+    path = tree.cloud(model, size)
+    return path.is_file() and not is_own(note_of(tree, model), size, path)
 
 
 def find_sources(
@@ -104,7 +106,7 @@ def plan_jobs(
     turn = found.turn if found else 'x,y,z'
     jobs = []
     for model, source in sources.items():
-        own = own_sizes(note_of(tree, model))
+        own = own_sizes(note_of(tree, model), partial(tree.cloud, model))
         wanted = [size for size in sizes if size in own or not tree.cloud(model, size).is_file()]
         targets = {size: tree.cloud(model, size) for size in sorted({*wanted, *own})}
         if targets:

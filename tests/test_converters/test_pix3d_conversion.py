@@ -12,6 +12,7 @@ import pytest
 from scipy.io import savemat
 from shapenet_hand_world import make_pix3d, photographs
 
+from mmfusion_plugin.converters.cloud_jobs import CloudRecipe
 from mmfusion_plugin.converters.pix3d import create_pix3d
 from mmfusion_plugin.converters.pix3d_files import read_entries
 
@@ -101,6 +102,15 @@ def test_missing_files_and_sampled_clouds(tmp_path):
         np.testing.assert_allclose(sizes, np.array([6, 1, 2]) / 41**0.5, atol=1e-3)
     sizes = np.ptp(np.load(clouds[0]), axis=0)  # as the mesh has it
     np.testing.assert_allclose(sizes, np.array([3, 2, 1]) / 14**0.5, atol=0.03)
+
+
+def test_clouds_unpacked_over_sampled_ones_stay(tmp_path):
+    root = make_pix3d(tmp_path, clouds=False)
+    assert json.loads(create_pix3d(root, sizes=(64,), sample=True).read_text())['clouds']['sampled'] == 4
+    path = root / 'pointclouds/model/chair/OTHER/pcl_64_2.npy'
+    np.save(path, np.ones((64, 3)))
+    manifest = json.loads(create_pix3d(root, sizes=(64,), sample=True, recipe=CloudRecipe(seed=1)).read_text())
+    assert manifest['clouds']['sampled'] == 3 and (np.load(path) == 1).all()
 
 
 def test_command_line(tmp_path, repo_root, monkeypatch, capsys):

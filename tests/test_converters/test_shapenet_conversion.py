@@ -136,6 +136,42 @@ def test_published_clouds_stay_and_set_the_frame(tmp_path, meshes, capsys):
     np.testing.assert_allclose(sizes / np.linalg.norm(sizes), np.array([2, 3, 1]) / 14**0.5, atol=0.02)
 
 
+def test_clouds_unpacked_over_sampled_ones_are_not_ours(tmp_path, meshes, monkeypatch):
+    """The note stays beside them, but says of another content."""
+    root = make_shapenet(tmp_path / 'a', clouds=False)
+    create(root, mesh_dir=meshes, sizes=(64, 128))
+    for name in NAMES:
+        np.save(cloud(root, name, 64), np.load(cloud(root, name, 64))[::-1])
+    before = {name: cloud(root, name, 64).read_bytes() for name in NAMES}
+    other = cloud(root, NAMES[0], 128).read_bytes()
+    manifest = create(root, mesh_dir=meshes, sizes=(64, 128), recipe=CloudRecipe(seed=1))
+    assert {name: cloud(root, name, 64).read_bytes() for name in NAMES} == before
+    assert cloud(root, NAMES[0], 128).read_bytes() != other, 'that one is ours, and made anew'
+    assert manifest['clouds']['published'] == 5 and manifest['clouds']['turn']['turn'] == 'x,y,z'
+    for name in NAMES:
+        np.save(cloud(root, name, 128), np.ones((128, 3)))
+    assert create(root, mesh_dir=meshes, sizes=(64, 128))['clouds']['sampled'] == 0
+    assert (np.load(cloud(root, NAMES[4], 128)) == 1).all()
+
+
+def test_clouds_of_an_interrupted_second_recipe_are_ours(tmp_path, meshes, monkeypatch):
+    root = make_shapenet(tmp_path / 'a', clouds=False)
+    create(root, mesh_dir=meshes, sizes=(64, 128))
+    write, small = cloud_jobs.write_bytes, cloud(root, NAMES[0], 64)
+
+    def stop(path, content):
+        if path.name == 'pointcloud_128.npy':
+            raise KeyboardInterrupt
+        write(path, content)
+
+    monkeypatch.setattr(cloud_jobs, 'write_bytes', stop)
+    with pytest.raises(KeyboardInterrupt):
+        create(root, mesh_dir=meshes, sizes=(64, 128), recipe=CloudRecipe(seed=1))
+    monkeypatch.undo()
+    create(root, mesh_dir=meshes, sizes=(64, 128), recipe=CloudRecipe(seed=1))
+    np.testing.assert_array_equal(np.load(small), np.load(cloud(root, NAMES[0], 128))[:64])
+
+
 def test_frame_that_cannot_be_told(tmp_path, meshes):
     root = make_shapenet(tmp_path / 'a', clouds=False)
     cloud(root, NAMES[0]).parent.mkdir(parents=True)
