@@ -20,7 +20,7 @@ from mmfusion_plugin.files import write_text
 from .mask_sources import MaskSource
 from .object_inferencer import ObjectOptions, mask_of
 from .picture_entries import each_picture, read_entry, stamp_of
-from .reconstruction_files import drawing_turn, model_stamp, score_line, write_shape
+from .reconstruction_files import POINT_SUFFIXES, drawing_turn, model_stamp, score_line, write_shape
 from .shape_inferencer import ReconstructedShape, ShapeInferencer
 from .true_shapes import TrueShapes
 
@@ -75,13 +75,15 @@ def reconstruct_images(
 
     Raises:
         FileNotFoundError: A source does not exist.
-        ValueError: There is no picture, one mask or shape for several, or options do not go together.
+        ValueError: There is no picture, one mask or shape for several, options do not go together, or a result
+            would lie over a true shape.
     """
     masks, truths, options = masks or MaskSource(), truths or TrueShapes(), options or ReconstructionOptions()
     options.check_mask(masks.given)
     photos = masks.photographs(sources, out_dir)
     if truths.given is not None and truths.given.is_file() and len(photos) > 1:
         raise ValueError(f'{truths.given} is one shape for {len(photos)} pictures: name a folder of shapes')
+    truths.keep_from(photos, out_dir, POINT_SUFFIXES)
     job = _Job(inferencer, out_dir, masks, truths, options)
     entries, broken = each_picture(photos, job.entry, _lines, unit='picture', desc='Reconstructing')
     head = inferencer.model.head

@@ -20,6 +20,9 @@ from .object_inferencer import drawable, weights_digest
 from .picture_entries import write_entry
 from .shape_inferencer import ReconstructedShape, ShapeInferencer
 
+#: Ends of all the files of a picture that hold points; the others are pictures and text.
+POINT_SUFFIXES = ('.npy', '.ply', '_samples.npy', '_spread.npy')
+
 
 def write_shape(
     photo: Photograph,

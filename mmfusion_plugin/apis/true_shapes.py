@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Optional
+from typing import Optional, Sequence
 
 import numpy as np
 
@@ -56,6 +56,29 @@ class TrueShapes:
             raise CorruptDataError(f'{photo.path} has no true shape in {self.given}: need {photo.name} with one of '
                                    f'{", ".join(SUFFIXES)}')  # fmt: skip
         return found
+
+    def keep_from(self, photos: Sequence[Photograph], out_dir: Path, suffixes: Sequence[str]) -> None:
+        """Refuse results that would lie over a true shape, or be taken for one by the next run.
+
+        Args:
+            photos: The pictures.
+            out_dir: Where their results go.
+            suffixes: Of the results of each.
+
+        Raises:
+            ValueError: A result has the path of a true shape.
+        """
+        results = {photo.beside(out_dir, suffix).resolve() for photo in photos for suffix in suffixes}
+        for path in self._places(photos):
+            if path.resolve() in results:
+                raise ValueError(f'{path} is the place of a true shape (--truth), and a reconstruction would be '
+                                 'written over it: choose another --out')  # fmt: skip
+
+    def _places(self, photos: Sequence[Photograph]) -> Sequence[Path]:
+        """Where true shapes are, or are looked for."""
+        if self.given is None or self.given.is_file():
+            return [self.given] if self.given else []
+        return [photo.beside(self.given, suffix) for photo in photos for suffix in SUFFIXES]
 
     def read(self, path: Path, count: int, seed: int = 0) -> np.ndarray:
         """Points of a shape.

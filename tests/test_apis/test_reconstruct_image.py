@@ -219,6 +219,11 @@ def test_what_cannot_be_done_is_one_line(photos, tool):
         'there is no mask': (one, '--mask', photos / 'none', *models),
         'there is no true shape': (one, '--truth', photos / 'none', *models),
         'is no shape: need one of .npy': (one, '--truth', one, *models),
+        'truths/deep/cut.npy is the place of a true shape': (
+            folder / 'deep/cut.png', '--truth', photos / 'truths/deep/cut.npy', '--out', photos / 'truths/deep',
+            *models),
+        'truths/plain.npy is the place of a true shape': (
+            one, '--truth', photos / 'truths', '--out', photos / 'truths', *models),
         'is no turn': (one, '--truth-turn', 'x,y', *models),
         'need two samples or more': (one, '--samples', 1, *models),
         'has a code without spread': (one, '--samples', 3, *certain),

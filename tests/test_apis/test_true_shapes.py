@@ -82,3 +82,22 @@ def test_clear_errors(tmp_path):
     np.save(tmp_path / 'b.npy', np.full((3, 3), np.nan))
     with pytest.raises(CorruptDataError, match='b.npy'):
         TrueShapes(tmp_path / 'b.npy').read(tmp_path / 'b.npy', 5)
+
+
+def test_results_do_not_lie_over_true_shapes(tmp_path):
+    """Neither over one that is there nor where the next run would find a result and take it for one."""
+    (tmp_path / 'truths/deep').mkdir(parents=True)
+    (tmp_path / 'alias').symlink_to(tmp_path / 'truths')
+    np.save(tmp_path / 'truths/deep/a.npy', CLOUD)
+    photos = [Photograph(Path(f'photos/{name}.png'), name) for name in ('deep/a', 'b')]
+    one, folder = TrueShapes(tmp_path / 'truths/deep/a.npy'), TrueShapes(tmp_path / 'truths')
+    for truths, some, out in ((folder, photos, 'truths'), (folder, photos[1:], 'truths'), (folder, photos, 'alias'),
+                              (one, [Photograph(Path('a.png'), 'a')], 'alias/deep')):  # fmt: skip
+        with pytest.raises(ValueError, match='is the place of a true shape .--truth.*choose another --out'):
+            truths.keep_from(some, tmp_path / out, ['.npy', '.ply'])
+    twins = [Photograph(Path(f'{name}.png'), name) for name in ('c', 'c_samples')]
+    with pytest.raises(ValueError, match='c_samples.npy is the place'):
+        folder.keep_from(twins, tmp_path / 'truths', ['_samples.npy'])
+    for truths in (one, folder, TrueShapes()):
+        truths.keep_from(photos, tmp_path / 'out', ['.npy', '.ply'])
+    one.keep_from([Photograph(Path('b.png'), 'b')], tmp_path / 'truths/deep', ['.npy'])
