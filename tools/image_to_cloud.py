@@ -13,6 +13,8 @@ EXAMPLES = """examples:
   python tools/image_to_cloud.py plants --mask plants --mask-suffix _mask.png --out work_dirs/clouds
   # every foreground pixel; raw pixels as coordinates; no mask: all that is not black
   python tools/image_to_cloud.py sheet.jpg --foreground nonblack --points 0 --normalize none --out work_dirs/clouds
+  # z from depth maps of any monocular estimator, sheets/a.jpg having depths/a.npy (or .png, .tif, .tiff, .exr)
+  python tools/image_to_cloud.py sheets --mask masks --depth depths --out work_dirs/clouds
   # masks by a trained U-Net
   python tools/image_to_cloud.py sheets --unet CONFIG CHECKPOINT --out work_dirs/clouds
 
@@ -40,8 +42,11 @@ def parse_args() -> argparse.Namespace:
                         help='pixels that become points (default: %(default)s)')
     parser.add_argument('--normalize', choices=('image', 'none', 'unit_sphere'), default='image',
                         help='frame: -1..1 over the image, raw pixels, or the unit sphere (default: %(default)s)')
-    parser.add_argument('--z-mode', choices=('mean_rgb', 'gray', 'zero'), default='mean_rgb',
-                        help='what z is (default: %(default)s)')
+    third = parser.add_mutually_exclusive_group()
+    third.add_argument('--z-mode', choices=('mean_rgb', 'gray', 'zero'), default='mean_rgb',
+                       help='what z is (default: %(default)s)')
+    third.add_argument('--depth', type=Path, metavar='PATH',
+                       help='depth map of the photograph, of its size, or folder of them: z is depth')
     parser.add_argument('--sampling', choices=('random', 'fps'), default='random',
                         help='at random, or farthest points (default: %(default)s)')
     parser.add_argument('--seed', type=int, default=0, help='of the choice of points (default: %(default)s)')
@@ -52,6 +57,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> int:
     """Entry point; a fault in the data ends in one line of explanation and exit status 1."""
     args = parse_args()
+    from mmfusion_plugin.apis.depth_sources import DepthSource
     from mmfusion_plugin.apis.draw_clouds import draw_clouds
     from mmfusion_plugin.apis.mask_inferencer import MaskInferencer
     from mmfusion_plugin.apis.mask_sources import MaskSource
@@ -60,8 +66,9 @@ def main() -> int:
         network = MaskInferencer(*args.unet, args.device, args.threshold) if args.unet else None
         masks = MaskSource(args.mask, args.mask_suffix, network)
         files, broken = draw_clouds(
-            args.images, masks, args.out, args.seed, num_points=args.points or None, foreground=args.foreground,
-            normalize=args.normalize, z_mode=args.z_mode, sampling=args.sampling,
+            args.images, masks, args.out, args.seed, DepthSource(args.depth), num_points=args.points or None,
+            foreground=args.foreground, normalize=args.normalize, z_mode='depth' if args.depth else args.z_mode,
+            sampling=args.sampling,
         )  # fmt: skip
     except (OSError, ValueError) as error:
         print(f'error: {error}', file=sys.stderr)

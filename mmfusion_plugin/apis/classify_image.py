@@ -17,6 +17,7 @@ from mmfusion_plugin.datasets.photographs import Photograph, read_photograph, wr
 from mmfusion_plugin.files import write_text
 from mmfusion_plugin.visualization.image_clouds import image_cloud_picture
 
+from .depth_sources import DepthSource
 from .image_class_inferencer import ImageClassInferencer
 from .image_cloud import write_ply
 from .mask_sources import FoundMask, MaskSource
@@ -25,8 +26,9 @@ _TOP = 5  # classes printed of each photograph
 
 
 def classify_images(
-    inferencer: ImageClassInferencer, sources: Sequence[Path], masks: MaskSource, out_dir: Path, checkpoint: str = ''
-) -> Dict[str, Any]:
+    inferencer: ImageClassInferencer, sources: Sequence[Path], masks: MaskSource, out_dir: Path, checkpoint: str = '',
+    depths: Optional[DepthSource] = None,
+) -> Dict[str, Any]:  # fmt: skip
     """Classify photographs, write everything to ``out_dir`` and print the classes.
 
     Writes for each ``<name>_classes.png`` (photograph with the mask's outline, cloud, probabilities),
@@ -39,6 +41,7 @@ def classify_images(
         masks: Where their masks are.
         out_dir: Where everything goes; the structure of folders is kept.
         checkpoint: Named in ``results.json``.
+        depths: Where their depth maps are, for a model that takes z from them.
 
     Returns:
         The content of ``results.json``: ``config``, ``checkpoint``, ``classes``, ``images`` (each with ``image``,
@@ -46,13 +49,16 @@ def classify_images(
 
     Raises:
         FileNotFoundError: A source does not exist.
-        ValueError: There is no photograph, or one mask for several.
+        ValueError: There is no photograph, one mask or depth map for several, or depth maps are needed.
     """
-    photos = masks.photographs(sources, out_dir)
+    photos, depths = masks.photographs(sources, out_dir), depths or DepthSource()
+    depths.check(photos)
+    if inferencer.needs_depth and depths.given is None:
+        raise ValueError(f'{inferencer.name} takes z from depth maps: name one, or a folder of them (--depth)')
     entries, broken = [], []
     for photo in tqdm(photos, unit='photograph', desc='Classifying', disable=len(photos) < 2):
         try:
-            entry = _classify(inferencer, photo, masks, out_dir)
+            entry = _classify(inferencer, photo, masks, depths, out_dir)
         except CorruptDataError as error:
             broken.append({'image': str(photo.path), 'reason': str(error)})
             continue
@@ -66,7 +72,7 @@ def classify_images(
 
 
 def _classify(
-    inferencer: ImageClassInferencer, photo: Photograph, masks: MaskSource, out_dir: Path
+    inferencer: ImageClassInferencer, photo: Photograph, masks: MaskSource, depths: DepthSource, out_dir: Path
 ) -> Dict[str, Any]:
     """One photograph; its entry in the results."""
     image = read_photograph(photo.path)
@@ -76,7 +82,7 @@ def _classify(
             f'{photo.path} has no mask, but this model looks at the object alone: give one (--mask), a U-Net that '
             'makes one (--unet CONFIG CHECKPOINT), or an image with a transparent background'
         )
-    result = inferencer(image, found.mask, str(photo.path))
+    result = inferencer(image, found.mask, str(photo.path), depths.find(photo))
     chances = dict(zip(inferencer.classes, result.scores.tolist()))
     best, cloud = inferencer.classes[result.label], result.cloud
     files = []

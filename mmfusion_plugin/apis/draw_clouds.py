@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 from tqdm import tqdm
 
@@ -12,13 +12,15 @@ from mmfusion_plugin.datasets.damage import CorruptDataError
 from mmfusion_plugin.datasets.photographs import read_photograph, write_mask
 from mmfusion_plugin.visualization.image_clouds import image_cloud_picture
 
+from .depth_sources import DepthSource
 from .image_cloud import image_to_cloud, write_ply
 from .mask_sources import MaskSource
 
 
 def draw_clouds(
-    sources: Sequence[Path], masks: MaskSource, out_dir: Path, seed: int = 0, **options: Any
-) -> tuple[list[Path], list[tuple[Path, str]]]:
+    sources: Sequence[Path], masks: MaskSource, out_dir: Path, seed: int = 0, depths: Optional[DepthSource] = None,
+    **options: Any,
+) -> tuple[list[Path], list[tuple[Path, str]]]:  # fmt: skip
     """Write ``<name>.ply``, ``<name>_cloud.png`` and, where there is a mask, ``<name>_mask.png`` of each photograph.
 
     Args:
@@ -26,6 +28,7 @@ def draw_clouds(
         masks: Where their masks are.
         out_dir: Where everything goes; the structure of folders is kept.
         seed: Of the choice of points.
+        depths: Where their depth maps are, for ``z_mode='depth'``.
         options: Of :class:`~mmfusion_plugin.datasets.transforms.PixelToPoint`.
 
     Returns:
@@ -33,9 +36,11 @@ def draw_clouds(
 
     Raises:
         FileNotFoundError: A source does not exist.
-        ValueError: There is no photograph, one mask for several, or an option is wrong.
+        ValueError: There is no photograph, one mask or depth map for several, or an option is wrong.
     """
     photos = masks.photographs(sources, out_dir)
+    depths = depths or DepthSource()
+    depths.check(photos)
     files, broken = [], []
     for photo in tqdm(photos, unit='photograph', desc='Clouds', disable=len(photos) < 2):
         try:
@@ -46,10 +51,11 @@ def draw_clouds(
                     f'{photo.path} has no mask: give one (--mask), a U-Net that makes one (--unet CONFIG CHECKPOINT), '
                     'an image with a transparent background, or take pixels that are not black (--foreground nonblack)'
                 )
+            depth = depths.read(photo, image, mask)
         except CorruptDataError as error:
             broken.append((photo.path, str(error)))
             continue
-        cloud = image_to_cloud(image, mask, seed, str(photo.path), **options)
+        cloud = image_to_cloud(image, mask, seed, str(photo.path), depth, **options)
         if mask is not None:
             files.append(write_mask(photo.beside(out_dir, '_mask.png'), mask))
         points = cloud.points if cloud.num_foreground else cloud.points[:0]

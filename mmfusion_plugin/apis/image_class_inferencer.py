@@ -43,19 +43,17 @@ class ImageClassInferencer(ImageInferencer):
         classes: Names from the checkpoint, from the config, or numbers.
         needs_mask: Whether the result depends on the mask, which then must be given. Not of an image branch alone that
             sees whole images, nor where the config's ``LoadImageAndMask`` takes a missing mask for the whole image.
+        needs_depth: Whether the pipeline reads a depth map, whose file then must be named.
 
     Raises:
-        ValueError: As there, the model has other classes than the checkpoint names, or it takes depth maps.
+        ValueError: As there, or the model has other classes than the checkpoint names.
     """
 
     def __init__(
         self, config: Union[str, Path, Config], checkpoint: Union[str, Path, None], device: Optional[str] = None
     ) -> None:
         super().__init__(config, checkpoint, device, SIMNet)
-        names = {step_name(step) for step in self.steps}
-        if 'LoadDepthMap' in names:
-            raise ValueError(f'{self.name} takes z from depth maps, which are not read here: use a config with another '
-                             'z_mode, or tools/test.py')  # fmt: skip
+        self.needs_depth = 'LoadDepthMap' in {step_name(step) for step in self.steps}
         self._cloud_options = None
         if self.model.point_backbone is not None:
             points = [step for step in self.steps if step_name(step) == 'PixelToPoint']
@@ -65,21 +63,27 @@ class ImageClassInferencer(ImageInferencer):
         self.classes = self._classes()
         self.needs_mask = self._needs_mask()
 
-    def __call__(self, image: np.ndarray, mask: Optional[np.ndarray] = None, name: str = '') -> ImageClassification:
+    def __call__(
+        self, image: np.ndarray, mask: Optional[np.ndarray] = None, name: str = '', depth_path: Optional[Path] = None
+    ) -> ImageClassification:
         """Classify a photograph.
 
         Args:
             image: ``(H, W, 3)`` uint8 BGR, as mmcv loads it.
             mask: ``(H, W)``, 0 being background.
             name: Of the photograph, for messages.
+            depth_path: File of its depth map, which ``LoadDepthMap`` of the pipeline reads.
 
         Raises:
+            CorruptDataError: The depth map is damaged, or of another size and the config does not stretch it.
             TypeError: The image is not uint8.
-            ValueError: A mask is missing or of another size, or the model does not score each class.
+            ValueError: A mask or depth map is missing or of another size, or the model does not score each class.
         """
         if mask is None and self.needs_mask:
             raise ValueError(f'{name or "the image"} has no mask, on which the result of {self.name} depends')
-        results = self.transform(image, mask, name)
+        if depth_path is None and self.needs_depth:
+            raise ValueError(f'{name or "the image"} has no depth map, from which {self.name} takes z')
+        results = self.transform(image, mask, name, **({'depth_path': str(depth_path)} if self.needs_depth else {}))
         (sample,) = self.predict([self.pack(results)])
         scores = sample.pred_score.float().cpu().numpy()
         if scores.shape != (len(self.classes),):

@@ -38,8 +38,9 @@ class ImageCloud(NamedTuple):
 
 
 def image_to_cloud(
-    image: np.ndarray, mask: Optional[np.ndarray] = None, seed: int = 0, name: str = '', **options: Any
-) -> ImageCloud:
+    image: np.ndarray, mask: Optional[np.ndarray] = None, seed: int = 0, name: str = '',
+    depth_map: Optional[np.ndarray] = None, **options: Any,
+) -> ImageCloud:  # fmt: skip
     """Make a cloud of a photograph as it is, without a model.
 
     Args:
@@ -47,17 +48,20 @@ def image_to_cloud(
         mask: ``(H, W)``, 0 being background; None where ``foreground='nonblack'`` does without.
         seed: Of the choice of points.
         name: Of the photograph, for messages.
+        depth_map: ``(H, W)`` floating, for ``z_mode='depth'``.
         options: Of :class:`~mmfusion_plugin.datasets.transforms.PixelToPoint`.
 
     Raises:
         TypeError: The image is not uint8.
-        ValueError: A shape or an option is wrong, or a mask is needed.
+        ValueError: A shape or an option is wrong, or a mask or depth map is needed.
     """
     check_image(image, mask, name)
     transform = PixelToPoint(seed=seed, **options)
     sample: Dict[str, Any] = {'img': image, 'sample_idx': 0, 'img_path': name}
     if mask is not None:
         sample['mask'] = (mask != 0).astype(np.uint8)
+    if depth_map is not None:
+        sample['depth_map'] = depth_map
     return cloud_of(transform(sample), transform.options)
 
 

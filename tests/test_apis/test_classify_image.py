@@ -164,6 +164,27 @@ def test_image_models_need_no_mask(sheets, tool):
     assert not ImageClassInferencer(*write_simnet(sheets, foreground='nonblack'), 'cpu').needs_mask
 
 
+def test_depth_maps_become_z(sheets, tool):
+    """Classes with z from depth maps, by the tool and by hand; a photograph without one is listed."""
+    image, mask = disc(96, 128, radius=20)
+    depth = np.add(*np.mgrid[:96, :128]).astype(np.float32)
+    (sheets / 'depths').mkdir()
+    np.save(sheets / 'depths/0.npy', depth)
+    models = write_simnet(sheets, loader=dict(type='LoadDepthMap', resize=False), z_mode='depth')
+    given = (sheets / 'images', '--mask', sheets / 'masks', *models, '--device', 'cpu', '--out', sheets / 'out')
+    status, _, errors = tool(*given, '--depth', sheets / 'depths')
+    assert status == 3 and 'oak/1.png has no depth map' in errors, errors
+    (entry,) = json.loads((sheets / 'out/results.json').read_text())['images']
+    inferencer = ImageClassInferencer(*models, 'cpu')
+    result = inferencer(image, mask, depth_path=sheets / 'depths/0.npy')
+    assert inferencer.needs_depth and result.cloud.z_name == 'depth'
+    np.testing.assert_allclose(list(entry['probabilities'].values()), result.scores, rtol=1e-5)
+    places = result.cloud.pixels @ [128 / SIDE, 96 / SIDE]  # in the photograph, where depth is column + row
+    assert np.corrcoef(places, result.cloud.points[:, 2])[0, 1] > 0.999, 'z is depth, not brightness'
+    with pytest.raises(ValueError, match='leaf.png has no depth map'):
+        inferencer(image, mask, 'leaf.png')
+
+
 def test_empty_masks(sheets):
     """Kept, they give no points; a config may take the whole image instead, which then is the mask used."""
     image, mask = disc(96, 128, radius=20)

@@ -140,6 +140,36 @@ def test_masks_may_come_from_elsewhere_or_not_at_all(tool, tmp_path):
     assert len(trimesh.load(tmp_path / 'c/black.ply').vertices) == pytest.approx(mask.sum(), rel=0.08)
 
 
+def test_depth_maps_become_z(tool, tmp_path):
+    """A map for one photograph, and a folder of maps, of which some are missing, of another size, or not finite."""
+    image, mask = disc()
+    rows, columns = np.mgrid[: mask.shape[0], : mask.shape[1]]
+    depth = (rows + 0.5 * columns).astype(np.float32)
+    for name in 'abcd':
+        write_image(tmp_path / f'in/{name}.png', image)
+        write_image(tmp_path / f'masks/{name}.png', mask * np.uint8(255))
+    maps = {'a': np.where(mask, depth, np.inf), 'b': depth[1:], 'c': np.where(rows + columns == 90, np.nan, depth)}
+    (tmp_path / 'depths').mkdir()
+    for name, values in maps.items():
+        np.save(tmp_path / f'depths/{name}.npy', values)
+    given = ('--mask', tmp_path / 'masks', '--points', 0, '--normalize', 'none')
+    status, text, errors = tool(tmp_path / 'in', *given, '--depth', tmp_path / 'depths', '--out', tmp_path / 'out')
+    assert status == 3 and 'a.ply' in text and 'b.ply' not in text
+    reasons = [line for line in errors.splitlines() if line.startswith('error: ')]
+    assert len(reasons) == 3
+    for line, words in zip(reasons, ('b.npy is (95, 128), not (96, 128)', 'c.npy holds NaN', 'd.png has no depth map')):
+        assert words in line, line
+    one = (tmp_path / 'in/a.png', *given, '--depth', tmp_path / 'depths/a.npy', '--out', tmp_path / 'one')
+    assert tool(*one)[0] == 0
+    for folder in ('out', 'one'):
+        xyz = np.asarray(trimesh.load(tmp_path / folder / 'a.ply').vertices)
+        np.testing.assert_array_equal(xyz[:, 2], depth[xyz[:, 1].astype(int), xyz[:, 0].astype(int)])
+        assert len(xyz) == mask.sum()
+    for words, path in {'is one depth map for 4': tmp_path / 'depths/a.npy', 'there is no depth map': 'none'}.items():
+        status, _, errors = tool(tmp_path / 'in', *given, '--depth', path, '--out', tmp_path / 'out')
+        assert status == 1 and words in errors
+
+
 def test_clear_errors(tool, tmp_path):
     write_image(tmp_path / 'a.png', disc()[0])
     for words, arguments in {'num_points must be a positive': ('--points', -1),

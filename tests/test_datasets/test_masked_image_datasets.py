@@ -12,6 +12,7 @@ from PIL import Image
 from scipy.io import savemat
 
 from mmfusion_plugin.datasets import MaskedCUB, MaskedFlowers102, MaskedImageDataset, MaskedOxfordPets, MaskedVOC
+from mmfusion_plugin.datasets.damage import CorruptDataError
 from mmfusion_plugin.datasets.transforms import CropToMask, LoadImageAndMask
 from mmfusion_plugin.synthetic.herbarium import make_herbarium
 
@@ -90,6 +91,32 @@ def test_missing_masks(folders: Path) -> None:
     assert len(MaskedImageDataset(str(folders), mask_root=None)) == 5
     with pytest.raises(ValueError, match="missing_mask must be one of error, skip, whole, got 'ignore'"):
         MaskedImageDataset(str(folders), missing_mask='ignore')
+
+
+def test_depth_maps_are_found_and_become_z(folders: Path) -> None:
+    """Of two formats and in folders below, from the dataset to z, which spans 0..1 over the foreground's depths."""
+    depth = np.arange(HEIGHT * WIDTH, dtype=np.float32).reshape(HEIGHT, WIDTH) + 900
+    for name in ('oak/b', 'oak/a', 'oak/deep/c', 'elm/d'):
+        (folders / 'depths' / name).parent.mkdir(parents=True, exist_ok=True)
+        np.save(folders / 'depths' / f'{name}.npy', depth)
+    with pytest.raises(FileNotFoundError, match=r'1 of 5 depth maps .*depths/elm/e \(\.npy .*elm/e\.jpg.*depth_root'):
+        MaskedImageDataset(str(folders), depth_root='depths')
+    cv2.imwrite(str(folders / 'depths/elm/e.png'), depth.astype(np.uint16))
+    steps = [dict(type='LoadImageAndMask'), dict(type='LoadDepthMap', resize=False),
+             dict(type='PixelToPoint', z_mode='depth', num_points=None)]  # fmt: skip
+    dataset = MaskedImageDataset(str(folders), depth_root='depths', pipeline=steps)
+    found = [Path(dataset.get_data_info(k)['depth_path']).relative_to(folders / 'depths') for k in range(5)]
+    assert list(map(str, found)) == ['elm/d.npy', 'elm/e.png', 'oak/a.npy', 'oak/b.npy', 'oak/deep/c.npy']
+    inside = depth[:, : WIDTH // 2].ravel()
+    for sample in (dataset[1], dataset[4]):
+        expected = (inside - inside.min()) / (inside.max() - inside.min())
+        np.testing.assert_allclose(sample['points'][:, 2], expected, atol=1e-6)
+    np.save(folders / 'depths/elm/d.npy', depth[1:])
+    with pytest.raises(CorruptDataError, match=r'd\.npy is \(5, 8\), not \(6, 8\) as its image'):
+        dataset[0]
+    np.save(folders / 'depths/elm/e.npy', depth)
+    with pytest.raises(ValueError, match=r'e\.npy and .*e\.png are depth maps of one image: remove one'):
+        MaskedImageDataset(str(folders), depth_root='depths')
 
 
 def test_few_shot(tmp_path: Path) -> None:
