@@ -1,10 +1,15 @@
-"""A herbarium made on this machine: pressed plants whose traits are in their outlines, with perfect and poor masks."""
+"""A herbarium made on this machine: pressed plants with perfect and poor masks, whose outlines tell their traits.
+
+Thorns and fruits also have a colour of their own, thorns a shade of the stem's and fruits a plain one; ``plain_fruit``
+takes both away, so that nothing but the outline tells a trait.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
 import itertools
+import json
 from pathlib import Path
 from typing import List, Tuple, Union
 
@@ -39,6 +44,7 @@ def make_herbarium(
     workers: int = 1,
     difficulty: str = 'medium',
     progress: bool = True,
+    plain_fruit: bool = False,
 ) -> Path:
     """Draws herbarium sheets with two masks each and a table of their traits.
 
@@ -56,6 +62,8 @@ def make_herbarium(
         workers: Processes; sheets are spread over them.
         difficulty: 'easy', 'medium' or 'hard': how plainly traits show, and how much resembles them.
         progress: Show a bar with the time left.
+        plain_fruit: Fruits, their stalks and thorns have the plant's own colours, and flowers stay beside fruits: the
+            outline alone tells each trait. Kept in ``synthetic_herbarium.json`` where it is true.
 
     Returns:
         ``out_dir`` as a path.
@@ -72,7 +80,7 @@ def make_herbarium(
     if difficulty not in DIFFICULTIES:
         raise ValueError(f'difficulty={difficulty!r} is none of {", ".join(DIFFICULTIES)}')
     plans = [
-        SheetPlan(f'{split}_{index:05d}', split, (seed, number, index), traits, tuple(size), difficulty)
+        SheetPlan(f'{split}_{index:05d}', split, (seed, number, index), traits, tuple(size), difficulty, plain_fruit)
         for number, (split, count) in enumerate(zip(SPLITS, split_sizes(sheets)))
         for index, traits in enumerate(_traits((seed, number), count))
     ]
@@ -81,6 +89,9 @@ def make_herbarium(
         'generator': 'mmfusion_plugin.synthetic.herbarium', 'generation': GENERATION, 'seed': seed, 'sheets': sheets,
         'size': list(size), 'difficulty': difficulty,
     }  # fmt: skip
+    if plain_fruit:  # worlds of colours of their own do not name it: they are older than this option
+        settings['plain_fruit'] = True
+    _refuse_plain_fruit(root, plain_fruit)
     claim_folder(root, STAMP, STAMP, settings, 'herbarium')
     missing = [plan for plan in plans if not plan.finished(root)]
     batches = [missing[start : start + _BATCH] for start in range(0, len(missing), _BATCH)]
@@ -89,6 +100,14 @@ def make_herbarium(
         record_all(record_sheets, root, batches, workers, bar)
     write_text(root / TABLE, _table(plans))
     return root
+
+
+def _refuse_plain_fruit(root: Path, asked: bool) -> None:
+    """What ``claim_folder`` does not see: a setting there that is not among those asked."""
+    stamp = root / STAMP
+    if not asked and stamp.is_file() and json.loads(stamp.read_text()).get('plain_fruit'):
+        raise FileExistsError(f'{root} holds a herbarium world with plain_fruit: give plain_fruit=True '
+                              f'(--plain-fruit), choose another folder, or remove {root} to make it anew')  # fmt: skip
 
 
 def _traits(key: Tuple[int, int], count: int) -> List[Tuple[bool, ...]]:

@@ -1,4 +1,4 @@
-"""A pressed plant: a stem with branches and leaves, whose traits can be told from its outline."""
+"""A pressed plant: a stem with branches and leaves. Its outline tells each trait; colours tell fruit and thorns too."""
 
 from __future__ import annotations
 
@@ -80,7 +80,10 @@ class _Axis(NamedTuple):
         return np.array([x, y]), heading, width
 
 
-def grow(rng: np.random.Generator, traits: Dict[str, bool], size: Tuple[float, float], level: Difficulty) -> Plant:
+def grow(
+    rng: np.random.Generator, traits: Dict[str, bool], size: Tuple[float, float], level: Difficulty,
+    plain_fruit: bool = False,
+) -> Plant:  # fmt: skip
     """A plant that fills most of a sheet. Of one state of ``rng`` plants of other traits differ in nothing else.
 
     Args:
@@ -88,6 +91,9 @@ def grow(rng: np.random.Generator, traits: Dict[str, bool], size: Tuple[float, f
         traits: Of ``TRAITS``.
         size: Width and height of the sheet (mm).
         level: Of ``DIFFICULTIES``.
+        plain_fruit: Thorns have the colour of the stem, fruits and their stalks those of leaves, and flowers stay
+            beside fruits, so that the outline alone tells each trait. Otherwise thorns have a shade and fruits a colour
+            of their own, and fruits take the place of flowers.
     """
     width, height = size
     depth = rng.uniform(*level.depth)
@@ -100,17 +106,19 @@ def grow(rng: np.random.Generator, traits: Dict[str, bool], size: Tuple[float, f
     wood = [Stroke(tapered(axis.points, axis.widths), bark) for axis in reversed(axes)]
     wood += [Stroke(axis.points + axis.widths[:, None] * [0.22, 0.1], tuple(0.72 * v for v in bark), 0.5, False)
              for axis in axes]  # fmt: skip
+    tones = [stroke.colour for stroke in blades if stroke.outline and not stroke.width] if plain_fruit else []
     strokes = [*wood, *blades] if rng.random() < 0.5 else [*blades, *wood]
     if rng.random() < 0.3:
         strokes = organs.roots(rng, foot, bark) + strokes
     extras = np.random.default_rng(rng.integers(2**63))
     if traits['thorns']:
-        strokes = [*strokes, *_thorns(extras, axes, level, bark)]
+        thorns = _thorns(extras, axes, level, bark)
+        strokes += [stroke._replace(colour=bark) if plain_fruit else stroke for stroke in thorns]
     if rng.random() < level.stubs:
         strokes = [*_stubs(rng, axes, bark), *strokes]
     straps = [main.at(place)[:2] for place in (0.08, rng.uniform(0.35, 0.55), rng.uniform(0.7, 0.85))]
     straps += [axis.at(rng.uniform(0.4, 0.7))[:2] for axis in axes[1:] if rng.random() < 0.5]
-    return Plant([*strokes, *_tips(rng, axes, traits['fruit'], level, bark)], straps)
+    return Plant([*strokes, *_tips(rng, axes, traits['fruit'], level, bark, tones)], straps)
 
 
 def _pick(rng: np.random.Generator, colours: Tuple[Colour, ...]) -> Colour:
@@ -192,9 +200,9 @@ def _stubs(rng: np.random.Generator, axes: List[_Axis], bark: Colour) -> List[St
 
 
 def _tips(
-    rng: np.random.Generator, axes: List[_Axis], fruit: bool, level: Difficulty, bark: Colour
+    rng: np.random.Generator, axes: List[_Axis], fruit: bool, level: Difficulty, bark: Colour, tones: List[Colour]
 ) -> List[Stroke]:
-    """Fruits or flowers at the ends of stems and in some axils."""
+    """Fruits or flowers at the ends of stems and in some axils; both, where fruits are to have one of ``tones``."""
     extras = np.random.default_rng(rng.integers(2**63))
     kind, size = organs.fruit_kind(extras), extras.uniform(*level.fruit)
     flowers, petals, strokes = rng.random() < level.flowers, int(rng.integers(15)), []
@@ -203,9 +211,16 @@ def _tips(
         for place in places:
             point, heading, _ = axis.at(place)
             turn = heading + (0.0 if place == 1.0 else rng.choice([-1, 1]) * rng.uniform(0.4, 0.8))
-            if fruit and (axis.order == 0 or extras.random() < 0.6):
+            bears = fruit and (axis.order == 0 or extras.random() < 0.6)
+            if bears:
                 count = int(extras.integers(level.fruits[0], level.fruits[1] + 1))
-                strokes += organs.infructescence(extras, kind, point, turn, size, count, bark)
-            elif flowers and rng.random() < 0.7:
+                cluster = organs.infructescence(extras, kind, point, turn, size, count, bark)
+                strokes += _toned(extras, cluster, tones) if tones else cluster
+            if flowers and (tones or not bears) and rng.random() < 0.7:
                 strokes += organs.flower(rng, point + rng.normal(0, 3, 2), turn, rng.uniform(4.0, 7.5), petals)
     return strokes
+
+
+def _toned(rng: np.random.Generator, strokes: List[Stroke], tones: List[Colour]) -> List[Stroke]:
+    """Strokes in colours of others; without lights and seams, which would be colours of their own."""
+    return [stroke._replace(colour=tones[rng.integers(len(tones))]) for stroke in strokes if stroke.outline]

@@ -33,6 +33,7 @@ class SheetPlan:
         traits: One of each of ``TRAITS``, in their order.
         size: Width and height (pixels).
         difficulty: Of ``DIFFICULTIES``.
+        plain_fruit: See :func:`~mmfusion_plugin.synthetic.herbarium_plant.grow`.
     """
 
     name: str
@@ -41,6 +42,7 @@ class SheetPlan:
     traits: Tuple[bool, ...]
     size: Tuple[int, int]
     difficulty: str
+    plain_fruit: bool = False
 
     def rng(self, purpose: int) -> np.random.Generator:
         """Its own stream for each purpose."""
@@ -72,7 +74,8 @@ def draw_sheet(plan: SheetPlan) -> Sheet:
     pixels = paper(layout, (height, width), scale)
     canvas = Canvas(pixels, scale)
     furniture = furnish(layout, canvas)
-    plant = grow(life, dict(zip(TRAITS, plan.traits)), canvas.size, DIFFICULTIES[plan.difficulty])
+    traits, level = dict(zip(TRAITS, plan.traits)), DIFFICULTIES[plan.difficulty]
+    plant = grow(life, traits, canvas.size, level, plan.plain_fruit)
     cover = coverage(plant.strokes, (height, width), scale)
     _cast_shadow(pixels, cover, scale)
     canvas.draw(plant.strokes)

@@ -10,6 +10,12 @@ EXAMPLES = """examples:
   # large sheets whose traits show less plainly
   python tools/make_synthetic.py herbarium --out data/herbarium_hard --sheets 400 --size 1000 1500 --difficulty hard
 
+  # nothing but the outline tells a trait
+  python tools/make_synthetic.py herbarium --out data/herbarium_plain --sheets 1000 --plain-fruit
+
+Leaves with lobes are told by the outline alone. Thorns also have a shade, and fruits a colour, of their own, unless
+--plain-fruit is given.
+
   <out>/herbarium.csv               file, split (train, val, test), thorns, lobed, fruit (0 or 1)
   <out>/images/<name>.jpg           the sheets
   <out>/masks_selected/<name>.png   perfect masks of the plants
@@ -34,6 +40,7 @@ def add(datasets: argparse._SubParsersAction) -> None:
     option('--seed', type=int, default=0, help='of the whole world (default: %(default)s)')
     option('--difficulty', choices=('easy', 'medium', 'hard'), default='medium',
            help='how plainly traits show (default: %(default)s)')  # fmt: skip
+    option('--plain-fruit', action='store_true', help="fruits, their stalks and thorns have the plant's own colours")
     option('--workers', type=int, default=os.cpu_count(), help='processes (default: all cores)')
 
 
@@ -41,5 +48,6 @@ def run(args: argparse.Namespace) -> str:
     """Makes the world; returns a line about it."""
     from mmfusion_plugin.synthetic.herbarium import make_herbarium
 
-    root = make_herbarium(args.out, args.sheets, tuple(args.size), args.seed, args.workers, args.difficulty)
+    root = make_herbarium(args.out, args.sheets, tuple(args.size), args.seed, args.workers, args.difficulty,
+                          plain_fruit=args.plain_fruit)  # fmt: skip
     return f'{root}: {args.sheets} sheets of {args.size[0]} x {args.size[1]} pixels, {args.difficulty}'
