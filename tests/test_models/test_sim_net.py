@@ -120,6 +120,15 @@ def scores(samples: List[DataSample], truth: Tensor) -> Dict[str, float]:
     return found
 
 
+def macro_f1(labels: List[int], truth: List[int], classes: int = 3) -> float:
+    """2 TP / (2 TP + FP + FN) of each class, 0 where nothing is of it; their mean."""
+    pairs, found = list(zip(labels, truth)), []
+    for k in range(classes):
+        hits = sum(label == real == k for label, real in pairs)
+        found.append(2 * hits / max(labels.count(k) + truth.count(k), 1))
+    return sum(found) / classes
+
+
 def test_predictions_are_read_by_the_metrics():
     model, data = build().eval(), batch((20, 15, 9, 0))
     with torch.no_grad():
@@ -130,7 +139,20 @@ def test_predictions_are_read_by_the_metrics():
     torch.testing.assert_close(torch.stack([sample.pred_score for sample in new]), chances)
     labels, truth = torch.cat([sample.pred_label for sample in samples]), torch.tensor([0, 1, 2, 0])
     assert torch.equal(labels, chances.argmax(1))
-    assert scores(samples, truth)['accuracy/top1'] == pytest.approx(100 * float((labels == truth).float().mean()))
+    found = scores(samples, truth)
+    assert found['accuracy/top1'] == pytest.approx(100 * float((labels == truth).float().mean()))
+    assert found['single-label/f1-score'] == pytest.approx(100 * macro_f1(labels.tolist(), truth.tolist()))
+
+
+def test_the_metrics_average_over_classes():
+    """Accuracy 3/5; F1 of 4/5, 0 and 2/3."""
+    labels, truth = [0, 0, 0, 2, 2], [0, 0, 1, 2, 1]
+    assert macro_f1(labels, truth) == pytest.approx((4 / 5 + 0 + 2 / 3) / 3)
+    samples = [DataSample().set_gt_label(t).set_pred_score(F.one_hot(torch.tensor(k), 3).float()).set_pred_label(k)
+               for k, t in zip(labels, truth)]  # fmt: skip
+    found = scores(samples, torch.tensor(truth))
+    assert found['accuracy/top1'] == pytest.approx(60)
+    assert found['single-label/f1-score'] == pytest.approx(100 * macro_f1(labels, truth))
 
 
 @pytest.mark.parametrize('scope', ['mmdet3d', 'mmpretrain'])

@@ -26,16 +26,24 @@ def benchmark(repo_root: Path) -> ModuleType:
 
 @pytest.mark.parametrize('whole', [False, True])
 def test_both_sides_make_the_same_points(benchmark: ModuleType, whole: bool) -> None:
-    image, mask = benchmark.photograph((30, 20), whole)
-    count = int(mask.sum())
-    assert whole or count / mask.size == pytest.approx(1 / 3, abs=0.03)
+    """The same choice: a tenth of the pixels, or of as many candidates the eighth that is farthest."""
+    image, mask = benchmark.photograph((90, 60), whole)
+    total = int(mask.sum())
+    assert whole or total / mask.size == pytest.approx(1 / 3, abs=0.03)
+    assert image.any(axis=2).all(), 'else black pixels would be left out'
     for case, options in benchmark.CASES.items():
-        if options.get('foreground') == 'nonblack':
-            assert image.any(axis=2).all(), 'else there are fewer points'
-        clouds = [pixel_to_point(image, mask, num_points=count, **options).points,
-                  benchmark.plain(image, mask, num_points=count, **options)]
-        ours, theirs = (cloud[np.lexsort(cloud.T)] for cloud in clouds)
-        np.testing.assert_allclose(ours, theirs, atol=1e-6, err_msg=case)
+        farthest = options.get('sampling') == 'fps'
+        options = dict(options, num_points=total // 80 if farthest else total // 10)
+        clouds = [pixel_to_point(image, mask, rng=np.random.default_rng(3), **options).points,
+                  benchmark.plain(image, mask, rng=np.random.default_rng(3), **options)]
+        assert all(len(cloud) == options['num_points'] < total / 8 for cloud in clouds)
+        np.testing.assert_allclose(*clouds, atol=1e-6, err_msg=case)
+
+
+def test_farthest_points_by_hand(benchmark: ModuleType) -> None:
+    """On a line: the far end, then the middle of the widest gap."""
+    line = np.array([[0, 0, 0], [1, 0, 0], [4, 0, 0], [6, 0, 0], [9, 0, 0]], np.float32)
+    assert benchmark.farthest(line, 4).tolist() == [0, 4, 2, 3]
 
 
 def test_command(benchmark: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
