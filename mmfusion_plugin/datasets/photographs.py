@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -44,7 +45,8 @@ def find_photographs(
     Args:
         sources: Files, taken whatever they are called, and folders, of which files ending in ``EXTENSIONS`` are taken.
             Names that begin with a dot are passed over.
-        not_below: A folder whose files are not taken: where results are written.
+        not_below: A folder whose files are not taken: where results are written. How many it holds is said, as they may
+            be photographs after all.
         mask_suffix: Files in folders whose names end so are masks, not photographs; None where there are none.
 
     Raises:
@@ -71,7 +73,7 @@ def _below(source: Path, not_below: Optional[Path], mask_suffix: Optional[str]) 
     if not source.is_dir():
         raise FileNotFoundError(f'{source} is neither an image nor a folder of images')
     closed = None if not_below is None or _same(not_below, source) else not_below.resolve()
-    photos = []
+    photos, passed_over = [], []
     for path in sorted(source.rglob('*')):
         place = path.relative_to(source)
         is_mask = mask_suffix is not None and path.name.endswith(mask_suffix)
@@ -79,6 +81,11 @@ def _below(source: Path, not_below: Optional[Path], mask_suffix: Optional[str]) 
         if path.suffix.lower() in EXTENSIONS and not is_mask and not hidden and path.is_file():
             if closed is None or closed not in path.resolve().parents:
                 photos.append(Photograph(path, place.with_suffix('').as_posix()))
+            else:
+                passed_over.append(path)
+    if passed_over:
+        print(f'{len(passed_over)} images in {not_below} are passed over, the first being {passed_over[0]}: results go '
+              'there; if they are photographs, choose another --out', file=sys.stderr)  # fmt: skip
     return photos
 
 

@@ -31,6 +31,15 @@ def test_finds_photographs_at_any_depth(tmp_path):
     assert len(find_photographs([tmp_path / 'oak'], tmp_path / 'oak')) == 2
 
 
+def test_photographs_where_results_go_are_told(tmp_path, capsys):
+    touch(tmp_path, 'a.png', 'deep/b.png', 'deep/c/d.jpg', 'deep/.e.png', 'deep/notes.txt')
+    assert [photo.name for photo in find_photographs([tmp_path], tmp_path / 'deep')] == ['a']
+    told = capsys.readouterr().err
+    assert f"2 images in {tmp_path / 'deep'} are passed over, the first being {tmp_path / 'deep/b.png'}" in told
+    assert 'choose another --out' in told
+    assert len(find_photographs([tmp_path], tmp_path / 'out')) == 3 and not capsys.readouterr().err
+
+
 def test_namesakes_and_nothing_are_errors(tmp_path):
     touch(tmp_path, 'a.png', 'a.jpg', 'empty/readme.md')
     with pytest.raises(ValueError, match=r"a\.jpg and .*a\.png would both be called 'a'"):
