@@ -13,7 +13,7 @@ import numpy as np
 from mmfusion_plugin.datasets.damage import CorruptDataError
 from mmfusion_plugin.datasets.photographs import Photograph
 from mmfusion_plugin.evaluation import ReconstructionMetric
-from mmfusion_plugin.evaluation.reconstruction_report import as_table, sizes, summarise
+from mmfusion_plugin.evaluation.reconstruction_report import IDENTITY, as_table, sizes, summarise
 from mmfusion_plugin.evaluation.reconstruction_scores import EXACT_LIMIT
 from mmfusion_plugin.files import write_text
 
@@ -105,7 +105,7 @@ class _Job:
         self.points = min(inferencer.model.head.num_points, EXACT_LIMIT)
         self.metric = ReconstructionMetric(align=options.align, scale=options.scale, points=self.points)
         self.settings = {**model_stamp(inferencer), **asdict(options), 'turn': truths.turn,
-                         'normalize': truths.normalize}  # fmt: skip
+                         'normalize': truths.normalize, 'columns': list(IDENTITY)}  # fmt: skip
 
     def entry(self, photo: Photograph) -> Dict[str, Any]:
         """The entry of a picture in the results, read or made."""
@@ -117,7 +117,7 @@ class _Job:
     def table(self, entries: List[Dict[str, Any]]) -> Optional[str]:
         """Mean scores above their protocol; None without any."""
         records = [entry['scores'] for entry in entries if entry['scores'] is not None]
-        return as_table(summarise(records), self.metric.protocol.describe(sizes(records))) if records else None
+        return as_table(summarise(records), self.metric.protocol.describe(*sizes(records))) if records else None
 
     def _reconstruct(
         self, photo: Photograph, mask: Optional[Path], truth: Optional[Path], stamp: Dict[str, Any]

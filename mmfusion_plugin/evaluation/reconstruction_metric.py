@@ -82,7 +82,7 @@ class ReconstructionMetric(BaseMetric):
 
     def compute_metrics(self, results: List[dict]) -> Dict[str, float]:
         """Log the table, write the files, and return the means of the records of :meth:`process`."""
-        return publish(results, self.protocol.describe(sizes(results)), self.out_dir)
+        return publish(results, self.protocol.describe(*sizes(results)), self.out_dir)
 
     def _record(self, sample: dict) -> Dict[str, Any]:
         """What is kept of a sample."""
@@ -96,6 +96,7 @@ class ReconstructionMetric(BaseMetric):
             scores.update(mean_and_best(each))
             scores['spread'] = protocol.factor * sample_spread(clouds)
         counts = dict(predicted_points=protocol.compared(prediction), true_points=protocol.compared(truth),
+                      predicted_of=len(prediction), true_of=len(truth),
                       drawn=0 if drawn is None else len(drawn))
         return {**source_of(sample), **counts, **scores}
 

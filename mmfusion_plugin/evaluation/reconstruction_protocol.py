@@ -99,9 +99,14 @@ class ReconstructionProtocol:
         """How many points of a cloud are compared."""
         return len(cloud) if self.points is None else min(self.points, len(cloud))
 
-    def describe(self, points: str) -> str:
-        """One line that belongs under each table; ``points`` says of how many points the clouds are."""
-        clouds = f'{points} (random, seed {self.seed})' if self.points else points
+    def describe(self, points: str, thinned: bool = False) -> str:
+        """One line that belongs under each table.
+
+        Args:
+            points: Of how many points the clouds are, and of how many those that were thinned.
+            thinned: Whether any was.
+        """
+        clouds = f'{points} (random, seed {self.seed})' if thinned else points
         return '; '.join([clouds, _SCALED[self.scale], _ALIGNED[self.align], self.describe_scores()])
 
     def describe_scores(self) -> str:

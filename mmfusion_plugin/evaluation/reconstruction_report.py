@@ -15,7 +15,9 @@ from mmfusion_plugin.files import write_text
 from .sample_fields import SOURCE
 
 SIZES = ('predicted_points', 'true_points', 'drawn')
-IDENTITY = (*SOURCE, *SIZES)
+WHOLE = ('predicted_of', 'true_of')
+"""Numbers of points before clouds were thinned."""
+IDENTITY = (*SOURCE, *SIZES, *WHOLE)
 """Columns of a record that say what was scored; all others are scores."""
 OVER_CATEGORIES, OVER_SAMPLES = 'mean over categories', 'mean over samples'
 _TITLES = dict(cd='CD', emd='EMD', iou='IoU', nna='1-NNA', cov='COV', mmd='MMD')
@@ -75,11 +77,22 @@ def summarise(records: Sequence[Record]) -> list[Record]:
             {'category': OVER_SAMPLES, 'synset': '', **_means(records, scores)}]  # fmt: skip
 
 
-def sizes(records: Sequence[Record]) -> str:
-    """Of how many points the clouds are, and of how many clouds ``mean`` and ``best`` are taken."""
-    predicted, true, drawn = (as_range({record[key] for record in records}) for key in SIZES)
-    clouds = f'{predicted} predicted and {true} true points'
-    return clouds if drawn == '0' else f'{clouds}; {drawn} clouds drawn per image'
+def sizes(records: Sequence[Record]) -> tuple[str, bool]:
+    """Of how many points the clouds are, and of how many clouds ``mean`` and ``best`` are taken.
+
+    Args:
+        records: With ``SIZES`` and ``WHOLE``.
+
+    Returns:
+        That, and whether any cloud was thinned.
+    """
+    parts, thinned = [], []
+    for key, whole in zip(SIZES, WHOLE):
+        thinned.append(any(record[key] < record[whole] for record in records))
+        before = f' of {as_range({record[whole] for record in records})}' if thinned[-1] else ''
+        parts.append(as_range({record[key] for record in records}) + before)
+    clouds, drawn = f'{parts[0]} predicted and {parts[1]} true points', as_range({row['drawn'] for row in records})
+    return clouds if drawn == '0' else f'{clouds}; {drawn} clouds drawn per image', any(thinned)
 
 
 def as_table(rows: Sequence[Record], protocol: str) -> str:

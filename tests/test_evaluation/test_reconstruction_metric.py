@@ -103,6 +103,23 @@ def test_files_and_table_state_the_protocol(tmp_path):
     assert np.mean([float(row['emd_best']) for row in each]) == pytest.approx(metrics['emd_best_overall'])
 
 
+@pytest.mark.parametrize('points, words', [
+    (None, '12 predicted and 12 true points; not'), (12, '12 predicted and 12 true points; not'),
+    (10, '10 of 12 predicted and 10 of 12 true points (random, seed 0)'),
+])  # fmt: skip
+def test_the_protocol_says_what_was_thinned(tmp_path, points, words):
+    evaluate([sample(0), sample(1)], out_dir=str(tmp_path), points=points)
+    assert words in (tmp_path / 'categories.md').read_text()
+
+
+def test_clouds_of_which_some_are_thinned(tmp_path):
+    few, many = sample(0), sample(1)
+    few.gt_points, many.gt_points = torch.rand(15, 3), torch.rand(20, 3)
+    evaluate([few, many], out_dir=str(tmp_path), points=13, emd='sinkhorn')
+    words = '12 predicted and 13 of 15 to 20 true points (random, seed 0)'
+    assert words in (tmp_path / 'categories.md').read_text()
+
+
 def test_repeated_samples_at_the_end_do_not_count():
     """What a distributed sampler adds to fill up the last batch; results of all processes are one list."""
     alone = evaluate([sample(number) for number in range(3)])
