@@ -38,12 +38,13 @@ def read_object_image(
 
     Args:
         path: Of any common format; photographs are turned as their camera says.
-        mask_path: Of the mask, see ``mask_files.read_mask``; another size than the picture's is stretched to it.
+        mask_path: Of the mask, see ``mask_files.read_mask``; a smaller or larger one is stretched to
+            the picture if its sides are in the same ratio, up to a pixel.
         tolerance: See :func:`plain_background_mask`.
         holes: See there.
 
     Raises:
-        CorruptDataError: A file is missing or damaged, or the object is not to be found.
+        CorruptDataError: A file is missing or damaged, the mask is of another picture, or the object is not found.
     """
     try:
         with Image.open(path) as opened:
@@ -56,9 +57,7 @@ def read_object_image(
         raise CorruptDataError(f'{path} is no complete image ({error})') from error
     image, alpha = np.ascontiguousarray(pixels[..., 2::-1]), pixels[..., 3]
     if mask_path is not None:
-        mask, origin = read_mask(mask_path), 'mask'
-        if mask.shape != alpha.shape:
-            mask = cv2.resize(mask, alpha.shape[::-1], interpolation=cv2.INTER_NEAREST)
+        mask, origin = _stretched(read_mask(mask_path), alpha.shape, path, mask_path), 'mask'
     elif has_alpha and alpha.min() != alpha.max():
         mask, origin = (alpha > 127).astype(np.uint8), 'alpha'
     else:
@@ -70,6 +69,16 @@ def read_object_image(
     if not mask.any():
         raise CorruptDataError(f'{path}: no object is to be found by its {origin}; name a mask of it')
     return ObjectImage(image, mask, origin)
+
+
+def _stretched(mask: np.ndarray, shape: tuple[int, int], path: str, mask_path: str) -> np.ndarray:
+    """A mask in the size of its picture."""
+    (rows, columns), (height, width) = mask.shape, shape
+    # Rounding moved a side by a pixel at most, of whichever is larger; Pix3D has such masks.
+    if abs(rows * width - columns * height) > max(rows, columns, height, width):
+        raise CorruptDataError(f'the mask {mask_path} is {columns}x{rows}, not {width}x{height} or a multiple of it, '
+                               f"as {path}: name the picture's own mask")  # fmt: skip
+    return mask if mask.shape == shape else cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST)
 
 
 def plain_background_mask(image: np.ndarray, tolerance: int = 24, holes: bool = False) -> Optional[np.ndarray]:

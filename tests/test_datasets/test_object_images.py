@@ -65,6 +65,20 @@ def test_mask_of_another_size(tmp_path):
     assert found.origin == 'mask' and mask_box(found.mask) == (10, 6, 40, 18)
 
 
+@pytest.mark.parametrize('size', [(17, 27), (16, 27), (26, 40), (150, 240), (151, 240), (50, 81)])
+def test_mask_of_a_rounded_size(tmp_path, size):
+    path = save(tmp_path / 'a.png', photograph())
+    found = read_object_image(path, save(tmp_path / 'm.png', np.full(size, 255, np.uint8)))
+    assert found.mask.shape == (50, 80) and found.mask.all()
+
+
+@pytest.mark.parametrize('size', [(80, 50), (50, 50), (20, 40), (50, 83), (160, 240)])
+def test_mask_of_another_photograph(tmp_path, size):
+    path, mask = save(tmp_path / 'a.png', photograph()), save(tmp_path / 'm.png', np.full(size, 255, np.uint8))
+    with pytest.raises(CorruptDataError, match=f'm.png is {size[1]}x{size[0]}, not 80x50 .*a.png: name the picture'):
+        read_object_image(path, mask)
+
+
 def test_photographs_stand_as_their_camera_says(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # turned by a quarter
