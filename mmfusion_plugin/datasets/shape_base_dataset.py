@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from os import path as osp
-from typing import Any, Sequence
+from typing import Any, Optional, Sequence
 
 from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
@@ -23,6 +23,7 @@ class ShapeDataset(DamageTolerant, BaseDataset, ABC):
     Args:
         missing: Of samples whose files are not there: ``'error'``, ``'skip'`` them (counted in ``left_out`` and
             logged), or ``'keep'`` them without looking: each is an error when it is loaded.
+            Files are looked for by name; ``tools/check_data.py`` finds those that are there but damaged.
         max_corrupt_fraction: Share of the samples that training may skip as their files are damaged; in evaluation a
             damaged sample is an error that names the file.
         kwargs: Of ``mmengine.dataset.BaseDataset``.
@@ -48,6 +49,10 @@ class ShapeDataset(DamageTolerant, BaseDataset, ABC):
     @abstractmethod
     def files_of(self, entry: dict) -> list[str]:
         """Paths of the files that an entry cannot do without."""
+
+    def lost_file(self, entry: dict) -> Optional[str]:
+        """The first of an entry's files that is not there; None where all are."""
+        return next((path for path in self.files_of(entry) if not osp.isfile(path)), None)
 
     def load_data_list(self) -> list[dict]:
         """Entries of the samples that are kept.
@@ -76,14 +81,14 @@ class ShapeDataset(DamageTolerant, BaseDataset, ABC):
         bar = tqdm(entries, unit='entry', desc='Looking for files', disable=len(entries) < 5000)
         lost: dict[int, str] = {}
         for place, entry in enumerate(bar):
-            path = next((path for path in self.files_of(entry) if not osp.isfile(path)), None)
+            path = self.lost_file(entry)
             if path is not None:
                 lost[place] = path
         if lost and self.missing == 'error':
             shown = '\n  '.join(list(lost.values())[:_SHOWN])
             raise FileNotFoundError(
                 f'{len(lost)} of {len(entries)} entries lack files: {self.REMEDY}, or set missing=\'skip\' to leave '
-                f'them out. The first files:\n  {shown}'
+                f'them out; tools/check_data.py names all of them, and damaged ones too. The first files:\n  {shown}'
             )
         if lost:
             self.left_out['files are missing'] = len(lost)

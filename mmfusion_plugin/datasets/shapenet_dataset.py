@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, Optional, Sequence, Union
 
@@ -100,9 +101,21 @@ class ShapeNetR2N2Dataset(ShapeDataset):
         return classes, entries
 
     def files_of(self, entry: dict) -> list[str]:
-        """The last picture and the targets of a model."""
-        sample = self._sample(entry, max(self.views))
-        return [sample[key] for key in ('img_path', 'cloud_path', 'voxel_path') if key in sample]
+        """The pictures of all views, their viewpoints, and the targets of a model."""
+        samples = [self._sample(entry, view) for view in self.views]
+        keys = ('viewpoints_path', 'cloud_path', 'voxel_path')
+        return [*(sample['img_path'] for sample in samples), *(samples[0][key] for key in keys if key in samples[0])]
+
+    def lost_file(self, entry: dict) -> Optional[str]:
+        """As of any dataset, by a listing of each folder: asking for 24 pictures one by one takes minutes on a disk."""
+        listed: dict[str, set[str]] = {}
+        for path in self.files_of(entry):
+            folder, name = os.path.split(path)
+            if folder not in listed:
+                listed[folder] = set(os.listdir(folder)) if os.path.isdir(folder) else set()
+            if name not in listed[folder]:
+                return path
+        return None
 
     def get_data_info(self, idx: int) -> dict:
         """Entry of a sample as the pipeline receives it."""

@@ -194,6 +194,20 @@ def test_missing_files(tmp_path):
         build(tmp_path / 'nowhere')
 
 
+@pytest.mark.parametrize('name', ['00.png', '01.png', 'rendering_metadata.txt'])
+def test_any_lost_view_is_told_at_once(tmp_path, name):
+    root = make_shapenet(tmp_path)
+    lost = root / f'ShapeNetRendering/{CHAIR}/u2f/rendering/{name}'
+    lost.unlink()
+    for views in (None, 'random'):
+        with pytest.raises(FileNotFoundError, match=r'1 of 3 entries lack files.*tools/check_data.py') as error:
+            build(root, views=views)
+        assert str(lost) in str(error.value)
+        assert build(root, views=views, missing='skip').left_out == {'files are missing': 1}
+    if name == '01.png':
+        assert len(build(root, views=[0, 2])) == 3 * 2
+
+
 # The header of a PNG of 60000 x 60000 pixels.
 GIANT = b'\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR' + struct.pack('>IIBBBBB', 60000, 60000, 8, 6, 0, 0, 0)
 GIANT += struct.pack('>I', zlib.crc32(GIANT[12:]))
@@ -289,5 +303,8 @@ def test_check_data(tmp_path, decode):
     broken[0].unlink()
     for path in broken[1:]:
         path.write_bytes(b'')
+    cut = root / f'ShapeNetRendering/{CHAIR}/u2f/rendering/01.png'
+    cut.write_bytes(cut.read_bytes()[:-20])
+    broken.append(cut)
     faults = check_dataset(*build_datasets(config, 'train', str(root)), decode, workers=2).faults
-    assert len(faults) == 4 and all(sum(str(path) in fault for fault in faults) == 1 for path in broken)
+    assert len(faults) == 5 and all(sum(str(path) in fault for fault in faults) == 1 for path in broken)
