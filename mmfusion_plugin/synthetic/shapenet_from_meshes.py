@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Sequence, Union
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 from tqdm import tqdm
@@ -16,7 +16,7 @@ from mmfusion_plugin.files import write_text
 from mmfusion_plugin.synthetic.recording import claim_folder, record_all
 from mmfusion_plugin.synthetic.shapenet import CISP_SPLIT, LMNET_SPLITS
 from mmfusion_plugin.synthetic.shapenet_mesh import upright_turn
-from mmfusion_plugin.synthetic.shapenet_mesh_model import NOTE, MeshPlan, find_meshes, record_mesh
+from mmfusion_plugin.synthetic.shapenet_mesh_model import NOTE, MeshPlan, find_meshes, read_note, record_mesh
 
 # Raised whenever the same mesh gives other bytes than before.
 GENERATION = 1
@@ -28,7 +28,7 @@ class MadeTree(NamedTuple):
 
     Attributes:
         models: All that the tree holds, those of earlier runs too.
-        faults: By mesh, what is wrong with it.
+        faults: By mesh, what is wrong with it; by note, that it is damaged and of a model whose mesh was not given.
     """
 
     models: List[ModelKey]
@@ -84,16 +84,22 @@ def shapenet_from_meshes(
     with tqdm(total=len(plans) * views, unit='view', desc='meshes', disable=not progress) as bar:
         bar.update((len(plans) - len(missing)) * views)
         record_all(record_mesh, root, missing, workers, bar)
-    faults = {plan.path: plan.fault(root) for plan in plans}
-    models = _sound_models(root)
+    models, faults = _sound_models(root)
+    faults.update({plan.path: plan.fault(root) for plan in plans})
     _write_splits(root, models, held_out, seed)
     return MadeTree(models, {path: reason for path, reason in faults.items() if reason})
 
 
-def _sound_models(root: Path) -> List[ModelKey]:
-    """Models of a tree that are complete, by their notes."""
-    notes = sorted((root / RENDERINGS).glob(f'*/*/{NOTE}'))
-    return [ModelKey(*note.parts[-3:-1]) for note in notes if 'fault' not in json.loads(note.read_text())]
+def _sound_models(root: Path) -> Tuple[List[ModelKey], Dict[Path, Optional[str]]]:
+    """Models of a tree that are complete, by their notes, and the notes that are damaged."""
+    models, faults = [], {}
+    for path in sorted((root / RENDERINGS).glob(f'*/*/{NOTE}')):
+        note = read_note(path)
+        if note is None:
+            faults[path] = f'{path} is damaged, and its model in no split: delete it, or name its mesh again'
+        elif 'fault' not in note:
+            models.append(ModelKey(*path.parts[-3:-1]))
+    return models, faults
 
 
 def _write_splits(root: Path, models: Sequence[ModelKey], held_out: float, seed: int) -> None:

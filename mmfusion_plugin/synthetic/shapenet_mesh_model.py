@@ -63,13 +63,20 @@ class MeshPlan:
 
     def finished(self, root: Path) -> bool:
         """Whether the model is complete and the mesh the same as then."""
-        note = self.note(root)
-        return note.is_file() and json.loads(note.read_text()) == self.content()
+        return read_note(self.note(root)) == self.content()
 
     def fault(self, root: Path) -> Optional[str]:
         """What is wrong with the mesh, as far as is known."""
-        note = self.note(root)
-        return json.loads(note.read_text()).get('fault') if note.is_file() else None
+        return (read_note(self.note(root)) or {}).get('fault')
+
+
+def read_note(path: Path) -> Optional[Dict[str, Any]]:
+    """What a note says; None where it is missing or damaged, so that its model counts as unfinished."""
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
 
 
 def find_meshes(sources: Sequence[Path], out_dir: Path, category: Optional[str] = None) -> Dict[ModelKey, Path]:

@@ -256,6 +256,24 @@ def test_a_tree_grows_and_stays(tmp_path):
             shapenet_from_meshes([source], root, **{**options, **wrong})
 
 
+@pytest.mark.parametrize('content', ['', '{"mesh": "0.p', '[]'])
+def test_damaged_notes(tmp_path, content):
+    """A model whose note is damaged is made again; one whose mesh is gone is left out, and its note named."""
+    source, root = boxes(tmp_path / 'meshes', 2), tmp_path / 'tree'
+    options = dict(category='table', views=1, progress=False)
+    made = shapenet_from_meshes([source], root, **options)
+    before = digests(root)
+    damaged = [root / f'ShapeNetRendering/{CHAIR}/{name}/mesh.json' for name in '01']
+    for path in damaged:
+        path.write_text(content)
+    assert shapenet_from_meshes([source], root, **options) == made and digests(root) == before
+    damaged[0].write_text(content)
+    (source / 'chair/0.ply').unlink()
+    again = shapenet_from_meshes([source], root, **options)
+    assert len(again.models) == len(made.models) - 1 and (CHAIR, '0') not in again.models
+    assert str(damaged[0]) in again.faults[damaged[0]] and 'is damaged' in again.faults[damaged[0]]
+
+
 @pytest.mark.slow
 def test_workers_do_not_change_bytes(tmp_path):
     source = boxes(tmp_path / 'meshes', 2)
