@@ -44,7 +44,8 @@ def chamfer_distance(
 
     Raises:
         TypeError: The clouds are not of one floating dtype.
-        ValueError: They do not fit together, a coordinate is NaN or infinite, or the backend is wrong.
+        ValueError: They do not fit together, a coordinate is NaN or infinite, or the backend is wrong or not for their
+            device.
     """
     first, second = pair_clouds(source, target, source_lengths, target_lengths)
     forward, backward = _one_way(first, second, squared, backend), _one_way(second, first, squared, backend)
@@ -91,6 +92,8 @@ def _nearest_index(query: CloudBatch, reference: CloudBatch, backend: str) -> Te
     if backend not in ('auto', 'scipy', 'torch'):
         raise ValueError(f"backend must be 'auto', 'scipy' or 'torch', got {backend!r}")
     points, others = query.points, reference.points
+    if backend == 'scipy' and points.device.type != 'cpu':
+        raise ValueError(f"backend 'scipy' searches on a CPU, the clouds are on {points.device}: take 'torch'")
     index = torch.zeros(points.shape[:2], dtype=torch.long, device=points.device)
     if backend == 'scipy' or (backend == 'auto' and points.device.type == 'cpu'):
         for row, (rows, columns) in enumerate(zip(query.lengths.tolist(), reference.lengths.tolist())):

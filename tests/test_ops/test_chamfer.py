@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mmfusion_plugin.ops import chamfer
 from mmfusion_plugin.ops.chamfer import chamfer_distance, nearest_distances
+from mmfusion_plugin.ops.clouds import CloudBatch
 
 BACKENDS = ('scipy', 'torch')
 cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a CUDA device')
@@ -118,6 +119,21 @@ def test_many_points_at_one_place() -> None:
 def test_unknown_backend_is_refused() -> None:
     with pytest.raises(ValueError, match="'mmcv'"):
         chamfer_distance(torch.zeros(1, 3), torch.zeros(1, 3), backend='mmcv')
+
+
+def test_scipy_on_another_device_is_refused() -> None:
+    """On torch's device without content, whose coordinates cannot be checked first."""
+    batch = CloudBatch(torch.empty(2, 5, 3, device='meta'), torch.tensor([5, 4]))
+    with pytest.raises(ValueError, match="'scipy' searches on a CPU, the clouds are on meta: take 'torch'"):
+        chamfer._nearest_index(batch, batch, 'scipy')
+
+
+@cuda
+def test_scipy_on_cuda_is_refused() -> None:
+    cloud = torch.randn(4, 3, device='cuda')
+    for function in (chamfer_distance, nearest_distances):
+        with pytest.raises(ValueError, match='the clouds are on cuda'):
+            function(cloud, cloud, backend='scipy')
 
 
 @cuda
