@@ -106,8 +106,8 @@ class ReconstructionProtocol:
             points: Of how many points the clouds are, and of how many those that were thinned.
             thinned: Whether any was.
         """
-        clouds = f'{points} (random, seed {self.seed})' if thinned else points
-        return '; '.join([clouds, _SCALED[self.scale], _ALIGNED[self.align], self.describe_scores()])
+        clouds = [points, f'thinned at random, seed {self.seed}'] if thinned else [points]
+        return '; '.join([*clouds, _SCALED[self.scale], _ALIGNED[self.align], self.describe_scores()])
 
     def describe_scores(self) -> str:
         """The part of it that says how clouds are compared."""

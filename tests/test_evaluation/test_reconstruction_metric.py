@@ -105,7 +105,7 @@ def test_files_and_table_state_the_protocol(tmp_path):
 
 @pytest.mark.parametrize('points, words', [
     (None, '12 predicted and 12 true points; not'), (12, '12 predicted and 12 true points; not'),
-    (10, '10 of 12 predicted and 10 of 12 true points (random, seed 0)'),
+    (10, '10 of 12 predicted and 10 of 12 true points; thinned at random, seed 0'),
 ])  # fmt: skip
 def test_the_protocol_says_what_was_thinned(tmp_path, points, words):
     evaluate([sample(0), sample(1)], out_dir=str(tmp_path), points=points)
@@ -116,7 +116,7 @@ def test_clouds_of_which_some_are_thinned(tmp_path):
     few, many = sample(0), sample(1)
     few.gt_points, many.gt_points = torch.rand(15, 3), torch.rand(20, 3)
     evaluate([few, many], out_dir=str(tmp_path), points=13, emd='sinkhorn')
-    words = '12 predicted and 13 of 15 to 20 true points (random, seed 0)'
+    words = '12 predicted and 13 of 15 to 20 true points; thinned at random, seed 0'
     assert words in (tmp_path / 'categories.md').read_text()
 
 

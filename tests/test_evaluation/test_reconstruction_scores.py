@@ -120,8 +120,8 @@ def test_protocol_says_what_it_does():
                      'EMD: mean distance by exact assignment, x100; F-score in % at 0.03162')  # fmt: skip
     other = ReconstructionProtocol('sinkhorn', True, 0.01, 'unit_cube', 'icp_legacy', 1024, 1.0, 3)
     other = other.describe('few', True)
-    for words in ('few (random, seed 3)', 'unit cube', 'wrong inverse', 'mean squared distance, both ways added, x1;',
-                  'Sinkhorn, p = 1, blur 0.005', 'at 0.01'):
+    for words in ('few; thinned at random, seed 3', 'unit cube', 'wrong inverse',
+                  'mean squared distance, both ways added, x1;', 'Sinkhorn, p = 1, blur 0.005', 'at 0.01'):
         assert words in other
     assert 'random' not in ReconstructionProtocol(points=8).describe('8 points'), 'nothing was thinned'
     assert 'EMD' not in ReconstructionProtocol(emd='none').describe('few')

@@ -67,7 +67,7 @@ def test_two_processes_train_and_test(repo_root: Path, tmp_path: Path) -> None:
     report = tmp_path / 'report'
     text = run(repo_root, 'bash', 'tools/dist_test.sh', config, weights, 2, '--work-dir', tmp_path / 'two',
                '--cfg-options', f'test_evaluator.out_dir={report}')  # fmt: skip
-    assert '48 predicted and 48 of 1024 true points (random, seed 0)' in text
+    assert '48 predicted and 48 of 1024 true points; thinned at random, seed 0' in text
     run(repo_root, sys.executable, 'tools/test.py', config, weights, '--work-dir', tmp_path / 'one')
     (two,), (one,) = (tmp_path.glob(f'{name}/*/*.json') for name in ('two', 'one'))
     two, one = json.loads(two.read_text()), json.loads(one.read_text())
