@@ -205,7 +205,8 @@ def test_a_baseline_as_the_study_reads_it(study, tmp_path, repo_root, monkeypatc
     report = study.runs.read_report(tmp_path / 'scores')
     rows = list(csv.DictReader(open(tmp_path / 'scores' / 'samples.csv')))
     assert [row['category'] for row in rows] == ['aeroplane', 'aeroplane', 'chair', 'chair'] and report['images'] == 4
-    assert '512 predicted and 512 of 1024 true points' in report['protocol'] and 'exact assignment' in report['protocol']
+    protocol = report['protocol']
+    assert '512 predicted and 512 of 1024 true points' in protocol and 'exact assignment' in protocol
     for category in ('aeroplane', 'chair'):
         expected = [np.mean([float(row[key]) for row in rows if row['category'] == category]) / 100 for key in KEYS]
         assert [report['categories'][category][key] for key in KEYS] == pytest.approx(expected)
