@@ -13,7 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from mmfusion_plugin.datasets.damage import CorruptDataError
-from mmfusion_plugin.datasets.photographs import Photograph, read_photograph, write_mask
+from mmfusion_plugin.datasets.photographs import Photograph, check_outputs, read_photograph, write_mask
 from mmfusion_plugin.files import write_text
 from mmfusion_plugin.visualization.image_clouds import image_cloud_picture
 
@@ -22,6 +22,8 @@ from .image_class_inferencer import ImageClassInferencer
 from .image_cloud import write_ply
 from .mask_sources import FoundMask, MaskSource
 
+ENDINGS = ('_mask.png', '.ply', '_classes.png')
+"""Of the files about a photograph."""
 _TOP = 5  # classes printed of each photograph
 
 
@@ -55,6 +57,7 @@ def classify_images(
     depths.check(photos)
     if inferencer.needs_depth and depths.given is None:
         raise ValueError(f'{inferencer.name} takes z from depth maps: name one, or a folder of them (--depth)')
+    check_outputs(photos, (photo.beside(out_dir, ending) for photo in photos for ending in ENDINGS))
     entries, broken = [], []
     for photo in tqdm(photos, unit='photograph', desc='Classifying', disable=len(photos) < 2):
         try:

@@ -9,12 +9,15 @@ from typing import Any, Optional
 from tqdm import tqdm
 
 from mmfusion_plugin.datasets.damage import CorruptDataError
-from mmfusion_plugin.datasets.photographs import read_photograph, write_mask
+from mmfusion_plugin.datasets.photographs import check_outputs, read_photograph, write_mask
 from mmfusion_plugin.visualization.image_clouds import image_cloud_picture
 
 from .depth_sources import DepthSource
 from .image_cloud import image_to_cloud, write_ply
 from .mask_sources import MaskSource
+
+ENDINGS = ('_mask.png', '.ply', '_cloud.png')
+"""Of the files about a photograph."""
 
 
 def draw_clouds(
@@ -41,6 +44,7 @@ def draw_clouds(
     photos = masks.photographs(sources, out_dir)
     depths = depths or DepthSource()
     depths.check(photos)
+    check_outputs(photos, (photo.beside(out_dir, ending) for photo in photos for ending in ENDINGS))
     files, broken = [], []
     for photo in tqdm(photos, unit='photograph', desc='Clouds', disable=len(photos) < 2):
         try:

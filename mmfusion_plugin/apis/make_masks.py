@@ -14,7 +14,13 @@ from tqdm import tqdm
 
 from mmfusion_plugin.datasets.damage import CorruptDataError
 from mmfusion_plugin.datasets.mask_files import read_mask
-from mmfusion_plugin.datasets.photographs import Photograph, find_photographs, read_photograph, write_mask
+from mmfusion_plugin.datasets.photographs import (
+    Photograph,
+    check_outputs,
+    find_photographs,
+    read_photograph,
+    write_mask,
+)
 from mmfusion_plugin.files import write_text
 from mmfusion_plugin.visualization.contact_sheet import contact_sheet
 
@@ -86,12 +92,13 @@ def make_masks(
     """
     if options.batch_size < 1 or options.pictures < 0:
         raise ValueError(f'batch_size={options.batch_size} must be at least 1, pictures={options.pictures} at least 0')
-    same = images.is_dir() and images.resolve() == out_dir.resolve()
+    same = (images if images.is_dir() else images.parent).resolve() == out_dir.resolve()
     if same and options.mask_suffix == '.png':
         raise ValueError(f'masks in {out_dir} would replace photographs of the same name: choose another folder, or '
                          'another name with --mask-suffix _mask.png')  # fmt: skip
     photos = find_photographs([images], out_dir, options.mask_suffix if same else None)
     photos = [photo for photo in photos if photo.path.name != SHEET]  # of an earlier run, beside the photographs
+    check_outputs(photos, (photo.beside(out_dir, options.mask_suffix) for photo in photos))
     inferencer = MaskInferencer(config, checkpoint, device, options.threshold)
     stamp = _stamp(inferencer, checkpoint, options)
     _check_stamp(out_dir / STAMP, stamp, options.overwrite)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple, Optional
 
@@ -91,6 +91,29 @@ def _below(source: Path, not_below: Optional[Path], mask_suffix: Optional[str]) 
 
 def _same(first: Path, second: Path) -> bool:
     return first.resolve() == second.resolve()
+
+
+def check_outputs(photos: Sequence[Photograph], outputs: Iterable[Path]) -> None:
+    """Refuse to write where a photograph is.
+
+    Args:
+        photos: The photographs that are read.
+        outputs: Files to be written or removed.
+
+    Raises:
+        ValueError: One of the outputs is one of the photographs, by whatever name or link.
+    """
+    there = [path for path in outputs if path.exists()]
+    known = {_identity(photo.path): photo.path for photo in photos} if there else {}
+    for path in there:
+        if _identity(path) in known:
+            raise ValueError(f'{path} is to be written, but is the photograph {known[_identity(path)]}: choose another '
+                             'folder (--out)')  # fmt: skip
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    state = path.stat()
+    return state.st_dev, state.st_ino
 
 
 def read_photograph(path: Path) -> np.ndarray:
