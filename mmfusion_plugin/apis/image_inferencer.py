@@ -6,6 +6,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Type, Union
 
+import cv2
 import numpy as np
 import torch
 from mmdet3d.registry import MODELS, TRANSFORMS
@@ -17,6 +18,7 @@ from mmengine.runner import load_checkpoint
 from torch import nn
 
 from mmfusion_plugin.compat import CheckpointRefusedError, install_safe_checkpoint_loading
+from mmfusion_plugin.datasets.damage import CorruptDataError
 from mmfusion_plugin.datasets.wrapped import innermost_dataset_cfgs
 
 from .device import choose_device
@@ -92,13 +94,18 @@ class ImageInferencer:
 
         Raises:
             TypeError: The image is not uint8.
+            CorruptDataError: The image is too slim to be resized as the pipeline says.
             ValueError: A shape is wrong, or the pipeline drops the image.
         """
         check_image(image, mask, name)
         shape = image.shape[:2]
         full = np.ones(shape, np.uint8) if mask is None else (mask != 0).astype(np.uint8)
         sample = {'img': image, 'mask': full, 'img_path': name, 'sample_idx': 0, 'ori_shape': shape, 'img_shape': shape}
-        results = self._transform({**sample, **more})
+        try:
+            results = self._transform({**sample, **more})
+        except cv2.error as error:  # a side of no pixel
+            raise CorruptDataError(f'{name or "the image"}, of {shape[1]}x{shape[0]} pixels, cannot pass the test '
+                                   f'pipeline of {self.name} ({error.err})') from error  # fmt: skip
         if results is None:
             raise ValueError(f'the test pipeline of {self.name} dropped {name or "the image"}: it must keep every one')
         return results

@@ -8,6 +8,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 import numpy as np
 from mmengine.config import Config
 
+from mmfusion_plugin.datasets.damage import CorruptDataError
 from mmfusion_plugin.models.segmentors.unet_segmentor import UNetSegmentor
 
 from .image_inferencer import ImageInferencer, check_image
@@ -64,12 +65,16 @@ class MaskInferencer(ImageInferencer):
 
         Raises:
             TypeError: The image is not uint8.
+            CorruptDataError: It is too small or too slim for the network.
             ValueError: Its shape is wrong, or the pipeline keeps no track of its pixels.
         """
         check_image(image, name=name)
         shape = image.shape[:2]
         if shape not in self._placements:
-            self._placements[shape] = find_placement(self.transform, shape, self.name)
+            try:
+                self._placements[shape] = find_placement(self.transform, shape, self.name)
+            except CorruptDataError as error:
+                raise CorruptDataError(f'{name or "the image"} gets no mask: {error}') from error
         return PreparedPhotograph(self.pack(self.transform(image, name=name)), self._placements[shape], shape)
 
     def masks(self, batch: Sequence[PreparedPhotograph]) -> List[np.ndarray]:

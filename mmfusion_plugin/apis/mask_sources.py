@@ -70,7 +70,8 @@ class MaskSource:
         """The mask of a photograph ``(H, W, 3)`` uint8 BGR.
 
         Raises:
-            CorruptDataError: The mask's file is missing, damaged, or of another size than the photograph.
+            CorruptDataError: The mask's file is missing, damaged, or of another size than the photograph; or the
+                photograph is too small for the network.
         """
         if self.given is not None:
             path = photo.beside(self.given, self.suffix) if self.given.is_dir() else self.given

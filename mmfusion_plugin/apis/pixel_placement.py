@@ -7,6 +7,8 @@ from typing import Any, Callable, Dict, Tuple
 import cv2
 import numpy as np
 
+from mmfusion_plugin.datasets.damage import CorruptDataError
+
 _GRID = 64  # pixels along each side that the placement is fitted to
 _MOST_RESIDUAL = 1.0  # pixels of the photograph: nearest-neighbour interpolation rounds to whole ones
 _MOST_CUT = 0.25  # pixels of the network's input by which the photograph may reach over it
@@ -27,11 +29,13 @@ def find_placement(transform: Callable[..., Dict[str, Any]], shape: Tuple[int, i
         ``(2, 3)`` float64: column and row in the photograph of ``[column, row, 1]`` in the network's input.
 
     Raises:
-        ValueError: The photograph is too small, or the pipeline moves it alone, cuts something off it or bends it.
+        CorruptDataError: The photograph is too small, or too slim for the network's input.
+        ValueError: The pipeline moves the photograph alone, cuts something off it or bends it.
     """
     height, width = shape
     if min(shape) < 3:
-        raise ValueError(f'a photograph of {width}x{height} pixels is too small for a mask: need 3 along each side')
+        raise CorruptDataError(f'a photograph of {width}x{height} pixels is too small for a mask: need 3 along each '
+                               'side')  # fmt: skip
     image = np.zeros((height, width, 3), np.uint8)
     known = []
     inside = None
@@ -61,7 +65,7 @@ def _fit(known: list, inside: np.ndarray, name: str) -> np.ndarray:
     rows, columns = inside.nonzero()
     spread = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), _GRID**2)).round().astype(int))
     if len(spread) < 3 or not np.ptp(rows[spread]) or not np.ptp(columns[spread]):
-        raise ValueError(f'the test pipeline of {name} leaves too few pixels of the photograph to place a mask')
+        raise CorruptDataError(f'the test pipeline of {name} leaves too few pixels of the photograph to place a mask')
     rows, columns = rows[spread], columns[spread]
     grid = np.stack([columns, rows, np.ones(len(rows))], axis=1)
     goal = np.stack([values[rows, columns] for values in known], axis=1).astype(np.float64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import runpy
 import sys
@@ -65,3 +66,45 @@ def test_no_result_takes_the_place_of_a_photograph(tmp_path, tool, name):
     status, _, errors = tool(name, tmp_path / 'w/p', *models, *unet, '--out', tmp_path / 'w')
     assert status == 1 and 'a_mask.png is to be written, but is the photograph' in errors[0] and len(errors) == 1
     assert (tmp_path / 'w/p/a_mask.png').read_bytes() == content
+
+
+SLIM = dict(type='Resize', scale=(48, 48), keep_ratio=True)
+
+
+@pytest.fixture()
+def small(tmp_path) -> Path:
+    """Two good photographs, and between them one of two pixels a side and one that is all width."""
+    for name in ('a', 'z'):
+        write_image(tmp_path / f'in/{name}.png', disc()[0])
+    write_image(tmp_path / 'in/m.png', disc(2, 2)[0])
+    write_image(tmp_path / 'in/n.png', disc(3, 1500)[0])
+    return tmp_path / 'in'
+
+
+def test_small_photographs_get_no_mask(small, tmp_path, tool):
+    out = tmp_path / 'out'
+    status, text, errors = tool('make_masks', small, *write_unet(tmp_path, SLIM), '--out', out, '--pictures', 0)
+    assert status == 3 and '2 masks written' in text and len(errors) == 2
+    assert 'm.png gets no mask: a photograph of 2x2 pixels is too small' in errors[0]
+    assert 'n.png gets no mask: ' in errors[1] and '1500x3 pixels' in errors[1]
+    assert sorted(path.name for path in out.glob('*.png')) == ['a.png', 'z.png']
+
+
+def test_small_photographs_get_no_cloud(small, tmp_path, tool):
+    unet, out = write_unet(tmp_path, SLIM), tmp_path / 'out'
+    status, text, errors = tool('image_to_cloud', small, '--unet', *unet, '--out', out)
+    assert status == 3 and len(errors) == 2 and 'm.png' in errors[0] and 'n.png' in errors[1]
+    assert sorted(path.name for path in out.glob('*.ply')) == ['a.ply', 'z.ply']
+    assert tool('image_to_cloud', small, '--foreground', 'nonblack', '--out', tmp_path / 'bare')[0] == 0
+    assert len(list((tmp_path / 'bare').glob('*_cloud.png'))) == 4
+
+
+def test_small_photographs_get_no_class(small, tmp_path, tool):
+    pytest.importorskip('mmpretrain')
+    models, unet, out = write_simnet(tmp_path), write_unet(tmp_path, SLIM), tmp_path / 'out'
+    status, text, errors = tool('classify_image', small, *models, '--unet', *unet, '--out', out)
+    assert status == 3 and '2 of 4 photographs classified' in text and len(errors) == 2
+    found = json.loads((out / 'results.json').read_text())
+    assert [Path(entry['image']).name for entry in found['images']] == ['a.png', 'z.png']
+    assert [Path(entry['image']).name for entry in found['broken']] == ['m.png', 'n.png']
+    assert len((out / 'results.csv').read_text().splitlines()) == 3
