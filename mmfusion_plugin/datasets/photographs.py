@@ -46,7 +46,7 @@ def find_photographs(
         sources: Files, taken whatever they are called, and folders, of which files ending in ``EXTENSIONS`` are taken.
             Names that begin with a dot are passed over.
         not_below: A folder whose files are not taken: where results are written. How many it holds is said, as they may
-            be photographs after all.
+            be photographs after all. It closes nothing for sources in it.
         mask_suffix: Files in folders whose names end so are masks, not photographs; None where there are none.
 
     Raises:
@@ -72,7 +72,9 @@ def _below(source: Path, not_below: Optional[Path], mask_suffix: Optional[str]) 
         return [Photograph(source, source.stem)]
     if not source.is_dir():
         raise FileNotFoundError(f'{source} is neither an image nor a folder of images')
-    closed = None if not_below is None or _same(not_below, source) else not_below.resolve()
+    closed = None if not_below is None else not_below.resolve()
+    if closed in (source.resolve(), *source.resolve().parents):
+        closed = None
     photos, passed_over = [], []
     for path in sorted(source.rglob('*')):
         place = path.relative_to(source)
@@ -87,10 +89,6 @@ def _below(source: Path, not_below: Optional[Path], mask_suffix: Optional[str]) 
         print(f'{len(passed_over)} images in {not_below} are passed over, the first being {passed_over[0]}: results go '
               'there; if they are photographs, choose another --out', file=sys.stderr)  # fmt: skip
     return photos
-
-
-def _same(first: Path, second: Path) -> bool:
-    return first.resolve() == second.resolve()
 
 
 def check_outputs(photos: Sequence[Photograph], outputs: Iterable[Path]) -> None:

@@ -108,3 +108,18 @@ def test_small_photographs_get_no_class(small, tmp_path, tool):
     assert [Path(entry['image']).name for entry in found['images']] == ['a.png', 'z.png']
     assert [Path(entry['image']).name for entry in found['broken']] == ['m.png', 'n.png']
     assert len((out / 'results.csv').read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize('name, options, made', [
+    ('image_to_cloud', ('--foreground', 'nonblack'), {'a.ply', 'oak/b.ply', 'a_cloud.png', 'oak/b_cloud.png'}),
+    ('make_masks', ('--pictures', 0), {'a.png', 'oak/b.png', 'make_masks.json'}),
+])  # fmt: skip
+def test_results_may_lie_above_the_photographs(tmp_path, tool, name, options, made):
+    for photo in ('a', 'oak/b'):
+        write_image(tmp_path / f'w/p/{photo}.jpg', disc()[0])
+    models = write_unet(tmp_path) if name == 'make_masks' else ()
+    for _ in range(2):
+        status, _, errors = tool(name, tmp_path / 'w/p', *models, '--out', tmp_path / 'w', *options)
+        assert status == 0 and not errors
+        found = {path.relative_to(tmp_path / 'w').as_posix() for path in (tmp_path / 'w').rglob('*') if path.is_file()}
+        assert found == {*made, 'p/a.jpg', 'p/oak/b.jpg'}

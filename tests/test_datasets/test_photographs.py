@@ -29,6 +29,7 @@ def test_finds_photographs_at_any_depth(tmp_path):
     assert [photo.name for photo in find_photographs([tmp_path / 'notes.txt', tmp_path / 'oak'])] == [
         'notes', '1', 'deep/2']
     assert len(find_photographs([tmp_path / 'oak'], tmp_path / 'oak')) == 2
+    assert len(find_photographs([tmp_path / 'oak'], tmp_path)) == 2  # nor does one above it
 
 
 def test_photographs_where_results_go_are_told(tmp_path, capsys):
