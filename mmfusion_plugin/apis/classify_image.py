@@ -47,7 +47,8 @@ def classify_images(
 
     Returns:
         The content of ``results.json``: ``config``, ``checkpoint``, ``classes``, ``images`` (each with ``image``,
-        ``class``, ``probabilities``, ``mask``, ``foreground``, ``points``, ``files``) and ``broken``.
+        ``class``, ``probabilities``, ``mask``, ``foreground`` (share of the photograph), ``foreground_pixels`` (at the
+        network's size; 0: it saw no object), ``points``, ``files``) and ``broken``.
 
     Raises:
         FileNotFoundError: A source does not exist.
@@ -88,20 +89,20 @@ def _classify(
     result = inferencer(image, found.mask, str(photo.path), depths.find(photo))
     chances = dict(zip(inferencer.classes, result.scores.tolist()))
     best, cloud = inferencer.classes[result.label], result.cloud
+    points, colours = (None, None) if cloud is None else cloud.inferred()
     files = []
     if result.mask is not None:
         files.append(write_mask(photo.beside(out_dir, '_mask.png'), result.mask))
     if cloud is not None:
-        files.append(write_ply(photo.beside(out_dir, '.ply'), cloud.points, cloud.colours))
-    drawn = {} if cloud is None else dict(points=cloud.points, colours=cloud.colours, y_down=cloud.y_down,
-                                          z_name=cloud.z_name)  # fmt: skip
+        files.append(write_ply(photo.beside(out_dir, '.ply'), points, colours))
+    drawn = {} if cloud is None else dict(points=points, colours=colours, y_down=cloud.y_down, z_name=cloud.z_name)
     title = f'{photo.name}: {best}, {100 * chances[best]:.1f} %'
     picture = photo.beside(out_dir, '_classes.png')
     files.append(image_cloud_picture(picture, image[..., ::-1], result.mask, chances=chances, title=title, **drawn))
     return {
         'image': str(photo.path), 'class': best, 'probabilities': chances, 'mask': found.source,
-        'foreground': _share(result.mask, found), 'points': None if cloud is None else len(cloud.points),
-        'files': [str(path) for path in files],
+        'foreground': _share(result.mask, found), 'foreground_pixels': result.num_foreground,
+        'points': None if cloud is None else len(points), 'files': [str(path) for path in files],
     }  # fmt: skip
 
 
@@ -114,8 +115,9 @@ def _lines(entry: Dict[str, Any], needs_mask: bool) -> str:
     mask = f'mask: {entry["mask"]}'
     if entry['foreground'] is not None:
         mask += f', {100 * entry["foreground"]:.1f} % foreground'
-    if needs_mask and not entry['foreground']:
-        mask += ' (EMPTY: the model saw no object)'
+    if (needs_mask or entry['points'] == 0) and not entry['foreground_pixels']:
+        vanished = "nothing is left of it at the network's size, " if entry['foreground'] else ''
+        mask += f' (EMPTY: {vanished}the model saw no object)'
     ranked = sorted(entry['probabilities'].items(), key=lambda item: -item[1])[:_TOP]
     rows = [f'  {100 * chance:5.1f} %  {name}' for name, chance in ranked]
     return '\n'.join([f'{entry["image"]} ({mask})', *rows, *(f'  {path}' for path in entry['files'])])

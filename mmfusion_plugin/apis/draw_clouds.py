@@ -62,8 +62,7 @@ def draw_clouds(
         cloud = image_to_cloud(image, mask, seed, str(photo.path), depth, **options)
         if mask is not None:
             files.append(write_mask(photo.beside(out_dir, '_mask.png'), mask))
-        points = cloud.points if cloud.num_foreground else cloud.points[:0]
-        colours = cloud.colours[: len(points)]
+        points, colours = cloud.inferred()
         files.append(write_ply(photo.beside(out_dir, '.ply'), points, colours))
         files.append(image_cloud_picture(
             photo.beside(out_dir, '_cloud.png'), image[..., ::-1], mask, points, colours, y_down=cloud.y_down,

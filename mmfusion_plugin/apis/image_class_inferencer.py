@@ -23,12 +23,15 @@ class ImageClassification(NamedTuple):
         label: Position of the largest.
         mask: ``(H, W)`` uint8 in the photograph's size, what was taken for foreground; None where no mask was given.
         cloud: What the point branch saw; None for a model without one.
+        num_foreground: Foreground pixels at the network's size, where a small object may have vanished; None where
+            there is neither a cloud nor a mask.
     """
 
     scores: np.ndarray
     label: int
     mask: Optional[np.ndarray]
     cloud: Optional[ImageCloud]
+    num_foreground: Optional[int]
 
 
 class ImageClassInferencer(ImageInferencer):
@@ -89,8 +92,11 @@ class ImageClassInferencer(ImageInferencer):
         if scores.shape != (len(self.classes),):
             raise ValueError(f'the model has {scores.shape} scores, but there are {len(self.classes)} classes: '
                              f'{", ".join(self.classes)}')  # fmt: skip
-        cloud = None if self._cloud_options is None else cloud_of(results, self._cloud_options)
-        return ImageClassification(scores, int(scores.argmax()), _used(mask, results), cloud)
+        cloud, count = None, None if mask is None else int(np.count_nonzero(results['mask']))
+        if self._cloud_options is not None:
+            cloud = cloud_of(results, self._cloud_options)
+            count = cloud.num_foreground
+        return ImageClassification(scores, int(scores.argmax()), _used(mask, results), cloud, count)
 
     def _classes(self) -> Tuple[str, ...]:
         named = self.meta.get('classes') or self.dataset_cfg.get('metainfo', {}).get('classes')

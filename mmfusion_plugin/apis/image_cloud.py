@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict, NamedTuple, Optional
+from typing import Any, Dict, NamedTuple, Optional, Tuple
 
 import numpy as np
 import trimesh
@@ -35,6 +35,11 @@ class ImageCloud(NamedTuple):
     num_foreground: int
     y_down: bool
     z_name: str
+
+    def inferred(self) -> Tuple[np.ndarray, np.ndarray]:
+        """``points`` and ``colours``, none of them where there is no foreground."""
+        count = len(self.points) if self.num_foreground else 0
+        return self.points[:count], self.colours[:count]
 
 
 def image_to_cloud(

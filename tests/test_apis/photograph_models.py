@@ -57,12 +57,13 @@ def write_unet(folder: Path, *transforms: dict, backbone: str = 'BrightPixels', 
 
 
 def write_simnet(
-    folder: Path, branches: str = 'both', pack: Any = None, loader: Any = None, name: str = 'simnet', **points: Any
-) -> tuple:
+    folder: Path, branches: str = 'both', pack: Any = None, loader: Any = None, name: str = 'simnet',
+    resize: Any = RESIZE, **points: Any,
+) -> tuple:  # fmt: skip
     parts = {'image_backbone': IMAGE, 'point_backbone': CLOUD}
     parts = {key: part for key, part in parts.items() if branches in ('both', key.split('_')[0])}
     model = dict(type='SIMNet', head=dict(num_classes=len(CLASSES)), **parts)
-    moved = dict(type='TransformImageAndMask', transforms=[RESIZE])
+    moved = dict(type='TransformImageAndMask', transforms=[resize])
     made = [] if branches == 'image' else [{**POINTS, **points}]
     steps = [moved, *made, dict(type='PackImageInputs', **(pack or {}))]
     return write_model(folder, name, model, steps, dict(classes=CLASSES), loader)

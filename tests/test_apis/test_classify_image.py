@@ -100,6 +100,7 @@ def test_files_of_a_folder(sheets, tool):
         truth = np.asarray(Image.open(sheets / f'masks/{name}.png'))
         np.testing.assert_array_equal(np.asarray(Image.open(out / f'{name}_mask.png')), truth)
         assert entry['foreground'] == pytest.approx((truth > 0).mean(), abs=1e-6) and entry['points'] == 60
+        assert 0 < entry['foreground_pixels'] < SIDE * SIDE / 2
         assert entry['mask'] == str(sheets / f'masks/{name}.png')
         picture = np.asarray(Image.open(out / f'{name}_classes.png').convert('RGB'))
         assert min(picture.shape[:2]) > 300 and len(np.unique(picture.reshape(-1, 3), axis=0)) > 20

@@ -8,12 +8,13 @@ import runpy
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mmfusion_plugin.apis.make_masks import MaskOptions, make_masks
 from mmfusion_plugin.datasets.photographs import Photograph, check_outputs
 
-from .photograph_models import disc, write_image, write_simnet, write_unet
+from .photograph_models import RESIZE, disc, write_image, write_simnet, write_unet
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -123,3 +124,23 @@ def test_results_may_lie_above_the_photographs(tmp_path, tool, name, options, ma
         assert status == 0 and not errors
         found = {path.relative_to(tmp_path / 'w').as_posix() for path in (tmp_path / 'w').rglob('*') if path.is_file()}
         assert found == {*made, 'p/a.jpg', 'p/oak/b.jpg'}
+
+
+@pytest.mark.parametrize('branches, pack', [('both', {}), ('image', dict(image_source='segmented'))])
+def test_objects_that_vanish_at_the_size_of_the_network(tmp_path, tool, branches, pack):
+    """Lines of one pixel in a photograph of 480 x 480: of each pixel of the network they fill a tenth."""
+    pytest.importorskip('mmpretrain')
+    mask = np.zeros((480, 480), np.uint8)
+    mask[::40] = 255
+    photo = write_image(tmp_path / 'in/thin.png', np.full((480, 480, 3), 120, np.uint8))
+    area = dict(RESIZE, interpolation='area')
+    out = tmp_path / 'out'
+    models = write_simnet(tmp_path, branches, pack, resize=area)
+    status, text, errors = tool('classify_image', photo, '--mask', write_image(tmp_path / 'mask.png', mask), *models,
+                                '--out', out)  # fmt: skip
+    assert status == 0 and '2.5 % foreground' in text and not errors
+    assert "(EMPTY: nothing is left of it at the network's size, the model saw no object)" in text
+    (entry,) = json.loads((out / 'results.json').read_text())['images']
+    assert entry['foreground'] == 0.025 and entry['foreground_pixels'] == 0
+    assert entry['points'] == (0 if branches == 'both' else None)
+    assert branches == 'image' or b'element vertex 0' in (out / 'thin.ply').read_bytes()
