@@ -5,7 +5,7 @@ from __future__ import annotations
 from mmcv.transforms import BaseTransform
 from mmdet3d.registry import TRANSFORMS
 
-from .moving_masks import MAPS
+from .followed_flips import MAPS
 
 
 @TRANSFORMS.register_module()

@@ -10,8 +10,7 @@ import torch
 from mmcv.transforms import BaseTransform, Compose
 from mmdet3d.registry import TRANSFORMS
 
-MAPS = ('mask', 'depth_map')
-"""What belongs to the pixels of ``img``, ``(H, W)``."""
+from .followed_flips import MAPS, check_flip, note_flip
 
 
 @TRANSFORMS.register_module()
@@ -34,9 +33,11 @@ class TransformImageAndMask(BaseTransform):
         """Change ``img``, what the transforms say of it, and the maps.
 
         Raises:
-            ValueError: Image and map have other sizes, before or after.
+            ValueError: Image and map have other sizes, before or after, or the image was flipped alone before.
         """
         maps = {key: results[key] for key in MAPS if key in results}
+        if maps:
+            check_flip(results)
         for key, values in maps.items():
             _check_size(key, values.shape, results['img'].shape, 'before transforms')
         state = _random_state()
@@ -53,6 +54,8 @@ class TransformImageAndMask(BaseTransform):
             else:
                 out[key] = self._move(key, values, state, out['img'].shape)
         _set_random_state(after)
+        if maps:
+            note_flip(out)
         return out
 
     def _move(self, key: str, values: np.ndarray, state: tuple, shape: tuple[int, ...]) -> np.ndarray:

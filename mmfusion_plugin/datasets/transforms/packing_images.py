@@ -10,6 +10,8 @@ from mmcv.transforms import BaseTransform
 from mmdet3d.registry import TRANSFORMS
 from mmdet3d.structures import BasePoints
 
+from .followed_flips import MAPS, check_flip
+
 META_KEYS = (
     'sample_idx',
     'img_path',
@@ -48,10 +50,13 @@ class PackImageInputs(BaseTransform):
 
         Raises:
             ImportError: MMPreTrain is not installed.
-            ValueError: The image is to be segmented and has no mask of its size.
+            ValueError: The image is to be segmented and has no mask of its size, or it was flipped alone.
         """
         from mmpretrain.structures import DataSample  # the other systems do without MMPreTrain
 
+        # mmdet3d flips its own kind of points with their image.
+        if any(key in results for key in MAPS) or isinstance(results.get('points'), np.ndarray):
+            check_flip(results)
         image, mask = results['img'], results.get('mask')
         if self.image_source == 'segmented':
             image = self._segment(image, mask, results)

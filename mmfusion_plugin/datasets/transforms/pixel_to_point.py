@@ -13,6 +13,7 @@ from mmdet3d.structures import DepthPoints
 
 from ...ops.pixel_to_point import pixel_to_point
 from ..tally import Tally, sample_name
+from .followed_flips import MAPS, check_flip, note_flip
 
 
 @TRANSFORMS.register_module()
@@ -70,8 +71,11 @@ class PixelToPoint(BaseTransform):
 
         Raises:
             TypeError: ``img`` is not uint8.
-            ValueError: ``mask`` or ``depth_map`` is needed and missing, or has another size than ``img``.
+            ValueError: ``mask`` or ``depth_map`` is needed and missing, or has another size than ``img``, or was not
+                flipped with it.
         """
+        if any(key in results for key in MAPS):
+            check_flip(results)
         mask, depth = results.get('mask'), results.get('depth_map')
         try:
             cloud = pixel_to_point(results['img'], mask, depth, rng=self._rng(results), **self.options)
@@ -82,6 +86,7 @@ class PixelToPoint(BaseTransform):
         if results['empty_points']:
             self.tally.add('images have no foreground: their points are zeros', sample_name(results))
         results['points'] = self._base_points(cloud.points) if self.as_base_points else cloud.points
+        note_flip(results)
         return results
 
     def _rng(self, results: dict) -> np.random.Generator:
