@@ -216,18 +216,26 @@ def _refusal(error: Exception, source: str) -> CheckpointRefusedError:
     """Our error for an ``UnpicklingError``, which itself would advise to switch the protection off."""
     found = re.search(r'(?:GLOBAL|Unsupported class|unrecognized function|but got) (\S+)', str(error))
     if found is None:
-        start = ''
-        if os.path.isfile(source):
-            with open(source, 'rb') as file:
-                start = f'it begins with {file.read(40)!r}; '
-        return CheckpointRefusedError(
-            f'{source}: not a checkpoint ({start}a web page or the pointer of git-lfs is often saved in place of the '
-            'file): fetch it again, and compare its size with that at its source')
+        return _no_checkpoint(source)
     return CheckpointRefusedError(
         f'{source}: refused, because it names {found.group(1)}, which is neither weights nor a training log; nothing '
         'in the file has been run. If you trust its author, extract the weights on a machine that may be lost: '
         "torch.save({'state_dict': torch.load(FILE, weights_only=False)['state_dict']}, 'weights.pth'), "
         'and load weights.pth here.')
+
+
+def _no_checkpoint(source: str) -> CheckpointRefusedError:
+    """Our error for a file of another kind."""
+    start = f'it begins with {_start(source)!r}; ' if os.path.isfile(source) else ''
+    return CheckpointRefusedError(
+        f'{source}: not a checkpoint ({start}a web page or the pointer of git-lfs is often saved in place of the '
+        'file): fetch it again, and compare its size with that at its source; where a config is named too, it comes '
+        'first')
+
+
+def _start(source: str) -> bytes:
+    with open(source, 'rb') as file:
+        return file.read(40)
 
 
 def safe_torch_load(file: str | os.PathLike | BinaryIO, map_location: Any = None) -> Any:
@@ -262,6 +270,10 @@ def safe_torch_load(file: str | os.PathLike | BinaryIO, map_location: Any = None
     return _without_code(checkpoint, source)
 
 
+_STARTS = (b'PK', b'\x80')  # a zip archive, or a pickle of protocol 2 or later
+_DAMAGE = ('zip', 'PytorchStreamReader', 'Invalid magic number')
+
+
 @contextlib.contextmanager
 def _explained(source: str) -> Iterator[None]:
     """Turn the errors of ``torch.load`` into ones that name the file and the remedy."""
@@ -271,8 +283,16 @@ def _explained(source: str) -> Iterator[None]:
         raise
     except pickle.UnpicklingError as error:
         raise _refusal(error, source) from None
-    except (EOFError, RuntimeError, IndexError) as error:
-        if isinstance(error, RuntimeError) and 'zip' not in str(error) and 'PytorchStreamReader' not in str(error):
+    except OSError:
+        raise
+    except Exception as error:  # the bytes of any file are instructions to a pickle, which fail in any way
+        local = os.path.isfile(source)
+        if local and os.path.getsize(source) and not _start(source).startswith(_STARTS):
+            raise _no_checkpoint(source) from None
+        if isinstance(error, RuntimeError) and not any(word in str(error) for word in _DAMAGE):
+            raise
+        recall = isinstance(error, KeyError) and isinstance(error.args[0], int)  # of what the pickle never noted
+        if not (local or recall or isinstance(error, (EOFError, RuntimeError, IndexError))):
             raise
         what = str(error).splitlines()[0] if str(error) else 'it ends too early'
         raise RuntimeError(f'{source}: damaged or truncated checkpoint ({what}); use an earlier one or fetch it again'

@@ -262,6 +262,29 @@ def test_other_files_are_called_what_they_are(
     assert 'weights_only=False' not in shown and 'trust' not in shown, "torch's advice would run the next file"
 
 
+@pytest.mark.parametrize('weights_only', [True, False], ids=['weights_only', 'torch<2.4'])
+@pytest.mark.filterwarnings('ignore:Detected pickle protocol')
+def test_any_text_is_called_no_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weights_only: bool) -> None:
+    """Each letter is an instruction to a pickle: 'hello' recalls what was noted under 101, which is a KeyError."""
+    if not weights_only:
+        monkeypatch.delattr(torch.serialization, 'add_safe_globals')
+    path = tmp_path / 'text.pth'
+    for first in range(256):
+        for rest in (b'ello world\n', b'1\n.', bytes(30), b''):
+            path.write_bytes(bytes([first]) + rest)
+            with pytest.raises((RuntimeError, compat.CheckpointRefusedError), match='text.pth: '):
+                compat.safe_torch_load(path)
+    path.write_bytes(b"default_scope = 'mmdet3d'\n")
+    with pytest.raises(compat.CheckpointRefusedError, match="begins with b.default_scope.*a config .* comes first"):
+        compat.safe_torch_load(path)
+
+
+def test_fetched_text_is_no_checkpoint(served: tuple[Path, str]) -> None:
+    (served[0] / 'page.pth').write_text('hello world')
+    with pytest.raises((RuntimeError, compat.CheckpointRefusedError), match='page.pth: '):
+        CheckpointLoader.load_checkpoint(f'{served[1]}/page.pth', map_location='cpu')
+
+
 class Toy(BaseModel):
     """One linear layer, trained towards zero."""
 

@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Optional, Sequence, Type, Union
 import cv2
 import numpy as np
 import torch
-from mmdet3d.registry import MODELS, TRANSFORMS
+from mmdet3d.registry import TRANSFORMS
 from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.model.utils import revert_sync_batchnorm
@@ -20,6 +20,7 @@ from torch import nn
 from mmfusion_plugin.compat import CheckpointRefusedError, install_safe_checkpoint_loading
 from mmfusion_plugin.datasets.damage import CorruptDataError
 from mmfusion_plugin.datasets.wrapped import innermost_dataset_cfgs
+from mmfusion_plugin.engine.config_files import build_model, config_faults, read_config_file
 
 from .device import choose_device
 
@@ -55,14 +56,14 @@ class ImageInferencer:
         device: Optional[str] = None,
         kind: Type[nn.Module] = nn.Module,
     ) -> None:
-        cfg = deepcopy(config) if isinstance(config, Config) else Config.fromfile(str(config))
+        cfg = deepcopy(config) if isinstance(config, Config) else read_config_file(config)
         self.name = str(cfg.filename or 'the config')
         if checkpoint is None:
             raise ValueError('a checkpoint is needed, as random weights would give random results: train one with '
                              f'tools/train.py {self.name} and name it')  # fmt: skip
         init_default_scope(cfg.get('default_scope', 'mmdet3d'))
         self.dataset_cfg, self.steps = _test_data(cfg, self.name, self.PACKER)
-        model = MODELS.build(cfg.model)
+        model = build_model(cfg)
         if not isinstance(model, kind):
             raise ValueError(f'{self.name} is the config of a {type(model).__name__}: need one of a {kind.__name__}')
         install_safe_checkpoint_loading()
@@ -74,8 +75,9 @@ class ImageInferencer:
         self.meta: Dict[str, Any] = dict((content.get('meta') or {}).get('dataset_meta') or {})
         self.device = choose_device(device)
         self.model = revert_sync_batchnorm(model).to(self.device).eval()
-        self._transform = Compose([step for step in self.steps[:-1] if step_name(step) not in self.READERS])
-        self._pack = TRANSFORMS.build(self.steps[-1])
+        with config_faults(f'the pipeline of test_dataloader in {self.name} cannot be built'):
+            self._transform = Compose([step for step in self.steps[:-1] if step_name(step) not in self.READERS])
+            self._pack = TRANSFORMS.build(self.steps[-1])
 
     def transform(
         self, image: np.ndarray, mask: Optional[np.ndarray] = None, name: str = '', **more: Any
@@ -122,7 +124,7 @@ class ImageInferencer:
 
 def step_name(step: Dict[str, Any]) -> str:
     """Name of a transform, with the scope (``'mmpretrain.Resize'``) left out."""
-    return str(step['type']).split('.')[-1]
+    return str(step.get('type')).split('.')[-1]
 
 
 def check_image(image: np.ndarray, mask: Optional[np.ndarray] = None, name: str = '') -> None:
@@ -144,7 +146,7 @@ def check_image(image: np.ndarray, mask: Optional[np.ndarray] = None, name: str 
 def _test_data(cfg: Config, name: str, packer: str) -> tuple[Dict[str, Any], List[Dict[str, Any]]]:
     """Config of the dataset and of its transforms."""
     loader = cfg.get('test_dataloader')
-    dataset = innermost_dataset_cfgs(loader['dataset'])[0] if loader else {}
+    dataset = innermost_dataset_cfgs(loader['dataset'])[0] if loader and 'dataset' in loader else {}
     steps = [dict(step) for step in dataset.get('pipeline', [])]
     if not steps or step_name(steps[-1]) != packer:
         last = f'ends in {step_name(steps[-1])}' if steps else 'is missing'

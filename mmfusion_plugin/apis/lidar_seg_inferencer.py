@@ -18,6 +18,7 @@ from mmengine.runner import load_checkpoint
 
 from mmfusion_plugin.compat import install_safe_checkpoint_loading
 from mmfusion_plugin.datasets.wrapped import innermost_dataset_cfgs
+from mmfusion_plugin.engine.config_files import build_model, read_config_file
 from mmfusion_plugin.engine.launch import enable_tta
 
 from .device import choose_device
@@ -64,10 +65,10 @@ class LidarSegInferencer:
         device: Optional[str] = None,
         tta: bool = False,
     ) -> None:
-        cfg = deepcopy(config) if isinstance(config, Config) else Config.fromfile(str(config))
+        cfg = deepcopy(config) if isinstance(config, Config) else read_config_file(config)
         init_default_scope(cfg.get('default_scope', 'mmdet3d'))
         self.device = choose_device(device)
-        bare = MODELS.build(cfg.model)
+        bare = build_model(cfg)
         if checkpoint is not None:
             install_safe_checkpoint_loading()
             load_checkpoint(bare, str(checkpoint), map_location='cpu', strict=True)

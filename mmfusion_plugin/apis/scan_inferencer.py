@@ -8,7 +8,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Union
 
 import numpy as np
 import torch
-from mmdet3d.registry import DATASETS, MODELS
+from mmdet3d.registry import DATASETS
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.model.utils import revert_sync_batchnorm
@@ -21,6 +21,7 @@ from mmfusion_plugin.converters.scannet_taxonomy import CLASSES, PALETTE
 from mmfusion_plugin.datasets.scan_files import read_scan_points
 from mmfusion_plugin.datasets.scannet_rgbd_dataset import ScanNetRGBDDataset
 from mmfusion_plugin.datasets.wrapped import innermost_dataset_cfgs
+from mmfusion_plugin.engine.config_files import build_model, read_config_file
 from mmfusion_plugin.models.segmentors.safnet import SAFNet
 from mmfusion_plugin.models.segmentors.whole_scene import WholeSceneOptions, segment_scenes
 
@@ -69,7 +70,7 @@ class ScanInferencer:
                 'a checkpoint is needed, as random weights would give random labels: train one with '
                 f'tools/train.py {getattr(config, "filename", config)} and name it'
             )
-        cfg = deepcopy(config) if isinstance(config, Config) else Config.fromfile(str(config))
+        cfg = deepcopy(config) if isinstance(config, Config) else read_config_file(config)
         init_default_scope(cfg.get('default_scope', 'mmdet3d'))
         if cfg.get('test_dataloader') is None:
             raise ValueError(f'{cfg.filename} has no test_dataloader: need a config that tests on ScanNetRGBDDataset')
@@ -78,7 +79,7 @@ class ScanInferencer:
         if not issubclass(DATASETS.get(kind) or object, ScanNetRGBDDataset):
             raise ValueError(f'test_dataloader reads {kind}: need a config that tests on ScanNetRGBDDataset')
         self.device = choose_device(device)
-        model = MODELS.build(cfg.model)
+        model = build_model(cfg)
         install_safe_checkpoint_loading()
         try:
             load_checkpoint(model, str(checkpoint), map_location='cpu', strict=True)

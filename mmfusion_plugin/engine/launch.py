@@ -22,6 +22,8 @@ from mmengine.runner import Runner
 from mmfusion_plugin.compat import cpu_model_wrapper_cfg, init_cpu_distributed, install_safe_checkpoint_loading
 from mmfusion_plugin.datasets.wrapped import innermost_dataset_cfgs
 
+from .config_files import read_config_file
+
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 # mmdet3d's tasks, and ours.
 VISUALIZATION_TASKS = (
@@ -89,17 +91,12 @@ def read_config(path: str, options: dict[str, Any] | None = None) -> Config:
 
     Raises:
         FileNotFoundError: When the config does not exist.
+        ValueError: When it has a fault.
     """
-    cfg = _from_file(path)
+    cfg = read_config_file(path)
     cfg.merge_from_dict(options or {})
     init_default_scope(cfg.get('default_scope', 'mmdet3d'))
     return cfg
-
-
-def _from_file(path: str) -> Config:
-    if not Path(path).is_file():
-        raise FileNotFoundError(f'config {path!r} does not exist (looked from {os.getcwd()})')
-    return Config.fromfile(path)
 
 
 def load_config(args: argparse.Namespace) -> Config:
@@ -107,8 +104,9 @@ def load_config(args: argparse.Namespace) -> Config:
 
     Raises:
         FileNotFoundError: When the config does not exist.
+        ValueError: When it has a fault.
     """
-    cfg = _from_file(args.config)
+    cfg = read_config_file(args.config)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     if args.ceph:
         from mmdet3d.utils import replace_ceph_backend
