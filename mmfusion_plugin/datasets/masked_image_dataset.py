@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from os import path as osp
 from pathlib import PurePath
@@ -10,6 +9,7 @@ from typing import Any, Optional, Sequence
 
 from mmdet3d.registry import DATASETS
 
+from .csv_tables import read_table, whole_numbers
 from .depth_files import add_depth_paths
 from .masked_base_dataset import MaskedDataset
 
@@ -23,7 +23,8 @@ class MaskedImageDataset(MaskedDataset):
     Without ``ann_file`` each folder of the images is a class. With it, a table with a header lists ``file`` (below the
     images) and, at will, ``mask`` (below ``mask_root``), ``split``, and columns of traits, one of which is the class:
 
-    - 0 and 1 alone are a binary trait, as of herbarium sheets: the classes are ``no <trait>`` and ``<trait>``;
+    - 0 and 1 alone are a binary trait, as of herbarium sheets: the classes are ``no <trait>`` and ``<trait>``. In
+      columns of whole numbers, 1.0 is 1;
     - anything else is the name of a class; the classes are the names in the whole table, sorted, whatever the split;
     - ``metainfo=dict(classes=[...])`` gives the classes; then a number is a position among them, a word a name.
 
@@ -73,7 +74,7 @@ class MaskedImageDataset(MaskedDataset):
 
         Raises:
             FileNotFoundError: There is no table, no folder of images, or an image has no depth map.
-            ValueError: The table lacks a column, or a cell is none of the classes.
+            ValueError: The table is not in UTF-8 or lacks a column, or a cell is none of the classes.
         """
         if not osp.isdir(self.data_prefix['img_path']):
             raise FileNotFoundError(
@@ -130,8 +131,8 @@ class MaskedImageDataset(MaskedDataset):
                              f'{sorted({row.get("split") for row in rows}, key=str)}')  # fmt: skip
         if self.trait is None:
             return self._metainfo.get('classes', ()), [self._entry(row['file'], None, row.get('mask')) for row in kept]
-        classes = self._classes([row[self.trait].strip() for row in rows])
-        known = [row for row in kept if row[self.trait].strip()]
+        classes = self._classes([row[self.trait] for row in rows])
+        known = [row for row in kept if row[self.trait]]
         if len(known) < len(kept):
             self.left_out[f'nothing in column {self.trait}'] = len(kept) - len(known)
         return classes, [
@@ -139,16 +140,15 @@ class MaskedImageDataset(MaskedDataset):
         ]  # fmt: skip
 
     def _rows(self) -> list[dict[str, str]]:
-        if not osp.isfile(self.ann_file):
-            raise FileNotFoundError(f'there is no table {self.ann_file}: correct ann_file or data_root')
-        with open(self.ann_file, newline='', encoding='utf-8-sig') as file:
-            reader = csv.DictReader(file, restval='')
-            columns = reader.fieldnames or []
-            needed = ['file', *([self.trait] if self.trait else []), *(['split'] if self.split is not None else [])]
-            lacking = [column for column in needed if column not in columns]
-            if lacking:
-                raise ValueError(f'{self.ann_file} has no column {lacking[0]!r}, but {", ".join(columns) or "nothing"}')
-            return list(reader)
+        needed = ['file', *([self.trait] if self.trait else []), *(['split'] if self.split is not None else [])]
+        rows = read_table(self.ann_file, needed)
+        if self.trait:
+            cells = [row[self.trait] for row in rows]
+            if not set(cells) & set(self._metainfo.get('classes', ())):
+                cells = whole_numbers(cells)
+            for row, cell in zip(rows, cells):
+                row[self.trait] = cell
+        return rows
 
     def _classes(self, cells: Sequence[str]) -> list[str]:
         if 'classes' in self._metainfo:
@@ -157,7 +157,7 @@ class MaskedImageDataset(MaskedDataset):
         return [f'no {self.trait}', str(self.trait)] if set(values) <= {'0', '1'} else values
 
     def _label(self, row: dict[str, str], classes: Sequence[str]) -> int:
-        cell = row[self.trait].strip()
+        cell = row[self.trait]
         if cell in classes:
             return classes.index(cell)
         if cell.isdecimal() and int(cell) < len(classes):

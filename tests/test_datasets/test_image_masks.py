@@ -11,7 +11,7 @@ import pytest
 import torch
 from mmcv.transforms import Compose
 from mmdet3d.registry import TRANSFORMS
-from PIL import Image
+from PIL import Image, features
 
 from mmfusion_plugin.datasets.damage import CorruptDataError
 from mmfusion_plugin.datasets.mask_files import read_mask
@@ -56,6 +56,7 @@ FORMATS: dict[str, Callable[[], Image.Image]] = {
     'grey.gif': lambda: Image.fromarray(WHITE),
     'palette.gif': lambda: indexed(DISC * 3, PALETTE),
     'colour.webp': lambda: Image.fromarray(np.dstack([WHITE] * 3)),
+    'ones.webp': lambda: Image.fromarray(np.dstack([DISC.astype(np.uint8)] * 3)),
 }
 
 
@@ -69,6 +70,29 @@ def test_formats(name: str, tmp_path: Path) -> None:
     # JPEG may be off by a pixel at the outline.
     outline = cv2.morphologyEx(DISC.astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0
     assert not (wrong & ~outline).any() and (name.endswith('jpg') or not wrong.any())
+
+
+@pytest.mark.parametrize('name, options', [
+    ('mask.jpg', dict(quality=40)), ('mask.webp', dict(quality=80)), ('mask.tif', dict(compression='jpeg', quality=40)),
+    ('mask.webp', dict(quality=30, exif=Image.Exif().tobytes())), ('mask.avif', dict(quality=30)),
+])  # fmt: skip
+def test_noise_of_compression_is_no_foreground(name: str, options: dict, tmp_path: Path) -> None:
+    """A striped disc; there are traces of it where it is not."""
+    if name == 'mask.avif' and not features.check('avif'):
+        pytest.skip('this Pillow writes no AVIF')
+    row, column = np.mgrid[:96, :96]
+    mask = ((row - 40) ** 2 + (column - 45) ** 2 < 25**2) & ((row + 2 * column) % 23 > 4)
+    Image.fromarray(np.dstack([mask * np.uint8(255)] * 3)).save(tmp_path / name, **options)
+    far = cv2.dilate(mask.astype(np.uint8), np.ones((5, 5), np.uint8)) == 0
+    found = read_mask(str(tmp_path / name)) > 0
+    assert not found[far].any() and (found == mask).mean() > 0.98
+    assert read_mask(str(tmp_path / name), threshold=0)[far].sum() > 50, 'a rule that is given is kept'
+
+
+def test_opacity_of_lossy_files_is_taken_as_it_is(tmp_path: Path) -> None:
+    alpha = np.where(DISC, 90, 0)
+    with_alpha(PHOTO, alpha).save(tmp_path / 'cut.webp', quality=80)
+    np.testing.assert_array_equal(read_mask(str(tmp_path / 'cut.webp')), DISC)
 
 
 def test_rules(tmp_path: Path) -> None:
