@@ -12,6 +12,8 @@ EPILOG = """examples:
   python tools/check_data.py configs/point_voxel/point-voxel_4xb8-80e_nuscenes-lidarseg.py --workers 8
   # scans and their frames
   python tools/check_data.py configs/safnet/safnet_1xb32-150e_scannet-3views.py --workers 8
+  # images and their masks
+  python tools/check_data.py configs/simnet/simnet_r101-pointnet_1xb32-50e_herbarium.py
   # the validation split, decoding each image
   python tools/check_data.py configs/point_voxel/point-voxel_4xb8-80e_nuscenes-lidarseg.py --split val --decode
 

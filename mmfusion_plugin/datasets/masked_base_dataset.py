@@ -1,4 +1,4 @@
-"""What datasets of images with masks share: the rule for missing masks, few-shot subsets, and a count of both."""
+"""What datasets of images with masks share: rules for missing and damaged files, few-shot subsets, a count of all."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ import numpy as np
 from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
-_MISSING = ('error', 'skip', 'whole')
+from .damage_tolerant import DamageTolerant
+
+_MISSING_IMAGE = ('error', 'skip', 'keep')
+_MISSING_MASK = ('error', 'skip', 'whole', 'keep')
 
 
-class MaskedDataset(BaseDataset, ABC):
+class MaskedDataset(DamageTolerant, BaseDataset, ABC):
     """Images of one object each, with a mask of the object and a class.
 
     An entry has ``img_path``, ``mask_path`` (absent where there is no mask and the whole image is the object),
@@ -22,15 +25,21 @@ class MaskedDataset(BaseDataset, ABC):
     ``LoadImageAndMask`` is to take for foreground. What was left out is counted in ``left_out`` and logged.
 
     Args:
-        missing_mask: Of an image whose mask's file is not there: ``'error'``, ``'skip'`` it, or ``'whole'``: the whole
-            image is the object, for which the pipeline needs ``LoadImageAndMask(missing='whole')``.
+        missing_image: Of a sample whose image is not there: ``'error'``, ``'skip'`` it, or ``'keep'`` it without
+            looking: it is an error when it is loaded.
+        missing_mask: Of an image whose mask's file is not there: ``'error'``, ``'skip'`` it, ``'keep'`` it as above, or
+            ``'whole'``: the whole image is the object, for which the pipeline needs
+            ``LoadImageAndMask(missing='whole')``.
         few_shot: Keep so many samples of each class, chosen at random; None keeps all. The samples of a smaller number
             are among those of a larger one.
         few_shot_seed: Of the choice.
+        max_corrupt_fraction: Share of the samples that training may skip as their files are damaged; in evaluation a
+            damaged sample is an error that names the file.
         kwargs: Of ``mmengine.dataset.BaseDataset``.
 
     Attributes:
         left_out: Number of samples that are not in the dataset, by reason.
+        damage: Account of the damaged samples.
     """
 
     REMEDY = 'complete the masks'
@@ -38,16 +47,22 @@ class MaskedDataset(BaseDataset, ABC):
     def __init__(
         self,
         *,
+        missing_image: str = 'error',
         missing_mask: str = 'error',
         few_shot: Optional[int] = None,
         few_shot_seed: int = 0,
+        max_corrupt_fraction: float = 0.001,
         **kwargs: Any,
     ) -> None:
-        if missing_mask not in _MISSING:
-            raise ValueError(f'missing_mask must be one of {", ".join(_MISSING)}, got {missing_mask!r}')
+        if missing_image not in _MISSING_IMAGE:
+            raise ValueError(f'missing_image must be one of {", ".join(_MISSING_IMAGE)}, got {missing_image!r}')
+        if missing_mask not in _MISSING_MASK:
+            raise ValueError(f'missing_mask must be one of {", ".join(_MISSING_MASK)}, got {missing_mask!r}')
         if few_shot is not None and few_shot < 1:
             raise ValueError(f'few_shot must be at least 1, or None for all samples, got {few_shot}')
-        self.missing_mask, self.few_shot, self.few_shot_seed = missing_mask, few_shot, few_shot_seed
+        self.missing_image, self.missing_mask = missing_image, missing_mask
+        self.few_shot, self.few_shot_seed = few_shot, few_shot_seed
+        self.max_corrupt_fraction = max_corrupt_fraction
         self.left_out: Counter[str] = Counter()
         super().__init__(**kwargs)
 
@@ -55,20 +70,20 @@ class MaskedDataset(BaseDataset, ABC):
     def find_samples(self) -> tuple[Sequence[str], list[dict]]:
         """Names of the classes, and the entries of all samples of the split, to be given by each dataset.
 
-        Entries whose ``mask_path`` is named are looked for afterwards.
+        The files that entries name are looked for afterwards.
         """
 
     def load_data_list(self) -> list[dict]:
         """Entries of the samples that are kept.
 
         Raises:
-            FileNotFoundError: A mask is missing, with ``missing_mask='error'``.
+            FileNotFoundError: An image or a mask is missing, with ``missing_image='error'``, ``missing_mask='error'``.
             ValueError: No sample is left, or a class has fewer than ``few_shot``.
         """
         self.left_out.clear()
         classes, entries = self.find_samples()
         self._metainfo['classes'] = tuple(classes)
-        entries = self._with_masks(entries)
+        entries = self._with_masks(self._with_images(entries))
         if not entries:
             raise ValueError(f'{self._source()} has no sample to use; left out: {dict(self.left_out) or "none"}')
         if self.few_shot is not None:
@@ -84,7 +99,23 @@ class MaskedDataset(BaseDataset, ABC):
         """Class of a sample in a list, for samplers and wrappers that balance classes."""
         return [int(self.get_data_info(idx)['gt_label'])]
 
+    def _with_images(self, entries: list[dict]) -> list[dict]:
+        if self.missing_image == 'keep':
+            return entries
+        missing = [entry['img_path'] for entry in entries if not osp.isfile(entry['img_path'])]
+        if missing and self.missing_image == 'error':
+            raise FileNotFoundError(
+                f'{len(missing)} of {len(entries)} images that {self._source()} names are not there, the first being '
+                f"{missing[0]}: correct their names or data_root={self.data_root!r}, or set missing_image='skip'"
+            )
+        if missing:
+            self.left_out['the image is missing'] = len(missing)
+        lost = set(missing)
+        return [entry for entry in entries if entry['img_path'] not in lost]
+
     def _with_masks(self, entries: list[dict]) -> list[dict]:
+        if self.missing_mask == 'keep':
+            return entries
         missing = [entry for entry in entries if 'mask_path' in entry and not osp.isfile(entry['mask_path'])]
         if missing and self.missing_mask == 'error':
             raise FileNotFoundError(

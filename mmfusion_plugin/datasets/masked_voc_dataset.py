@@ -20,6 +20,7 @@ CLASSES = (
 )  # fmt: skip
 #: Index of the seam around objects and of what is unclear.
 VOID = 255
+_ANY_CLASS = {'background': [0, VOID]}
 
 
 @DATASETS.register_module()
@@ -73,8 +74,9 @@ class MaskedVOC(MaskedDataset):
                  'mask_path': osp.join(self.data_root, folder, f'{name}.png')}  # fmt: skip
         classes = self._segmentation('SegmentationClass', name)
         if classes is None:  # whether that is an error is said by missing_mask, but there is no label to give
-            if self.missing_mask == 'error':
-                yield {**entry, 'mask_path': osp.join(self.data_root, 'SegmentationClass', f'{name}.png')}
+            if self.missing_mask in ('error', 'keep'):
+                path = osp.join(self.data_root, 'SegmentationClass', f'{name}.png')
+                yield {**entry, 'mask_path': path, 'mask_rule': _ANY_CLASS}
             else:
                 self.left_out['no SegmentationClass, so no label'] += 1
             return
@@ -96,8 +98,8 @@ class MaskedVOC(MaskedDataset):
     def _objects(self, entry: dict, classes: np.ndarray, name: str) -> Iterator[dict]:
         objects = self._segmentation('SegmentationObject', name)
         if objects is None:
-            if self.missing_mask == 'error':
-                yield entry
+            if self.missing_mask in ('error', 'keep'):
+                yield {**entry, 'mask_rule': _ANY_CLASS}
             else:
                 self.left_out['no SegmentationObject, so no objects'] += 1
             return
@@ -116,15 +118,25 @@ class MaskedVOC(MaskedDataset):
                 yield {**entry, 'mask_rule': {'values': [number]}, 'gt_label': label}
 
     def _segmentation(self, folder: str, name: str) -> Optional[np.ndarray]:
-        """``(H, W)`` uint8 indices of the palette; None when there is no file."""
+        """``(H, W)`` uint8 indices of the palette; None when there is no file, or none but one to keep unseen."""
         path = osp.join(self.data_root, folder, f'{name}.png')
         try:
-            with Image.open(path) as image:
-                if image.mode not in ('P', 'L'):
-                    raise CorruptDataError(f'{path} has colours ({image.mode}), not the indices of a palette: take the '
-                                           'file as it is in the archive')  # fmt: skip
-                return np.asarray(image)
+            return _indices(path)
         except FileNotFoundError:
             return None
-        except (OSError, SyntaxError) as error:
-            raise CorruptDataError(f'{path} is no complete image ({error}): {self.REMEDY} again') from error
+        except CorruptDataError as error:
+            if self.missing_mask == 'keep':
+                return None
+            raise CorruptDataError(f'{error}: {self.REMEDY} again') from error
+
+
+def _indices(path: str) -> np.ndarray:
+    try:
+        with Image.open(path) as image:
+            if image.mode not in ('P', 'L'):
+                raise CorruptDataError(f'{path} has colours ({image.mode}), not the indices of a palette')
+            return np.asarray(image)
+    except FileNotFoundError:
+        raise
+    except (OSError, SyntaxError) as error:
+        raise CorruptDataError(f'{path} is no complete image ({error})') from error

@@ -89,8 +89,19 @@ def test_missing_masks(folders: Path) -> None:
     assert len(whole) == 5 and 'mask_path' not in whole.get_data_info(2) and not whole.left_out
     assert loaded(whole, 2, missing='whole').all() and not loaded(whole, 3, missing='whole').all()
     assert len(MaskedImageDataset(str(folders), mask_root=None)) == 5
-    with pytest.raises(ValueError, match="missing_mask must be one of error, skip, whole, got 'ignore'"):
+    with pytest.raises(ValueError, match="missing_mask must be one of error, skip, whole, keep, got 'ignore'"):
         MaskedImageDataset(str(folders), missing_mask='ignore')
+
+
+def test_missing_images(table: Path) -> None:
+    (table / 'images/b.jpg').unlink()
+    with pytest.raises(FileNotFoundError, match=r'1 of 4 images .*sheets.csv.*images/b\.jpg.*missing_image='):
+        MaskedImageDataset(str(table), 'sheets.csv')
+    skipping = MaskedImageDataset(str(table), 'sheets.csv', missing_image='skip')
+    assert names(skipping) == ['a', 'c', 'd'] and dict(skipping.left_out) == {'the image is missing': 1}
+    assert names(MaskedImageDataset(str(table), 'sheets.csv', missing_image='keep')) == list('abcd')
+    with pytest.raises(ValueError, match="missing_image must be one of error, skip, keep, got 'whole'"):
+        MaskedImageDataset(str(table), missing_image='whole')
 
 
 def test_depth_maps_are_found_and_become_z(folders: Path) -> None:
@@ -104,7 +115,7 @@ def test_depth_maps_are_found_and_become_z(folders: Path) -> None:
     cv2.imwrite(str(folders / 'depths/elm/e.png'), depth.astype(np.uint16))
     steps = [dict(type='LoadImageAndMask'), dict(type='LoadDepthMap', resize=False),
              dict(type='PixelToPoint', z_mode='depth', num_points=None)]  # fmt: skip
-    dataset = MaskedImageDataset(str(folders), depth_root='depths', pipeline=steps)
+    dataset = MaskedImageDataset(str(folders), depth_root='depths', pipeline=steps, test_mode=True)
     found = [Path(dataset.get_data_info(k)['depth_path']).relative_to(folders / 'depths') for k in range(5)]
     assert list(map(str, found)) == ['elm/d.npy', 'elm/e.png', 'oak/a.npy', 'oak/b.npy', 'oak/deep/c.npy']
     inside = depth[:, : WIDTH // 2].ravel()
@@ -205,6 +216,7 @@ def test_pets(tmp_path: Path, border: str, columns: int) -> None:
     dataset = MaskedOxfordPets(str(tmp_path), border=border)
     assert len(dataset.metainfo['classes']) == 37 and dataset.get_cat_ids(0) == [0]
     assert (loaded(dataset) == (np.arange(WIDTH) < columns)).all()
+    picture(tmp_path / 'images/yorkshire_terrier_9.jpg')
     with pytest.raises(FileNotFoundError, match='trimaps/yorkshire_terrier_9.png .*unpack annotations.tar.gz'):
         MaskedOxfordPets(str(tmp_path), split='test')
     with pytest.raises(ValueError, match='split must be one of'):
