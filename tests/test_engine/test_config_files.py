@@ -14,7 +14,6 @@ SLIPS = {
     'width = height': "NameError: name 'height'",
     "width = dict()['x']": 'KeyError: x',
     "custom_imports = dict(imports=['no_such_module_at_all'])": 'ImportError: .*no_such_module_at_all',
-    "_base_ = './slip.py'": 'RecursionError',
     'raise ValueError("too wide")': r'\(too wide\)',
 }
 
