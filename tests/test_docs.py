@@ -56,8 +56,11 @@ def documented_flags() -> dict[str, set[str]]:
 
 @pytest.mark.parametrize('tool', sorted(documented_flags()))
 def test_documented_flags_exist(tool):
-    """A flag in a README stands in the tool's own source or in its subcommands' help."""
-    source = (ROOT / tool).read_text()
+    """A flag in a README stands in the tool's own source, in that of a package beside it, or in its subcommands' help."""
+    path = ROOT / tool
+    source = path.read_text()
+    packages = [path.parent / package for package in re.findall(r'^(?:from|import) (\w+)', source, re.M)]
+    source += ''.join(part.read_text() for package in packages for part in package.glob('*.py'))
     unknown = {flag for flag in documented_flags()[tool] if f"'{flag}'" not in source and f'"{flag}"' not in source}
     if unknown:
         shown = subprocess.run([sys.executable, tool, '--help'], capture_output=True, text=True, cwd=ROOT, check=True)
