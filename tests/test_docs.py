@@ -56,7 +56,7 @@ def documented_flags() -> dict[str, set[str]]:
 
 @pytest.mark.parametrize('tool', sorted(documented_flags()))
 def test_documented_flags_exist(tool):
-    """A flag in a README stands in the tool's own source, in that of a package beside it, or in its subcommands' help."""
+    """A flag in a README stands in the tool's own source, in a package beside it, or in its subcommands' help."""
     path = ROOT / tool
     source = path.read_text()
     packages = [path.parent / package for package in re.findall(r'^(?:from|import) (\w+)', source, re.M)]
