@@ -142,14 +142,14 @@ class IC3D(BaseModel):
         raise ValueError(f"mode must be 'loss', 'predict' or 'tensor', got {mode!r}")
 
     def loss(self, inputs: Dict[str, Any], data_samples: Samples) -> Dict[str, Tensor]:
-        """``loss_noise`` over samples with ``gt_voxels`` (R, R, R)."""
+        """``loss_noise``, or ``loss_start`` where that is predicted, over samples with ``gt_voxels`` (R, R, R)."""
         like = next(self.denoiser.parameters())
         start = _true_voxels(data_samples, like, self.voxel_size)
         condition = {}
         if self.denoiser.embed_dim is not None:
             drop = torch.rand(len(start), device=like.device) < self.p_uncond
             condition = dict(embedding=self.extract_feat(inputs), drop=drop)
-        return {'loss_noise': self.diffusion.loss(self.denoiser, start, **condition)}
+        return {f'loss_{self.diffusion.prediction}': self.diffusion.loss(self.denoiser, start, **condition)}
 
     def val_step(self, data: Any) -> Samples:
         """Predict, or find the errors of the noise, as ``validation`` says."""
@@ -160,7 +160,7 @@ class IC3D(BaseModel):
 
     @torch.no_grad()
     def find_noise(self, inputs: Dict[str, Any], data_samples: Samples) -> Samples:
-        """Set ``noise_error`` () of each sample with ``gt_voxels``: the loss, at fixed steps and of fixed noise.
+        """Set ``noise_error`` () of each sample with ``gt_voxels``, at fixed steps and of fixed noise.
 
         ``LEVELS`` steps lie evenly in the schedule. A number of one network can be compared with that of another.
         """
@@ -171,7 +171,7 @@ class IC3D(BaseModel):
         for level, noise in enumerate(noises):
             step = int((level + 0.5) / LEVELS * self.diffusion.num_steps)
             t = torch.full((len(start),), step, device=like.device)
-            errors = self.diffusion.squared_errors(self.denoiser, start, t, noise.view_as(start), embedding=embedding)
+            errors = self.diffusion.noise_errors(self.denoiser, start, t, noise.view_as(start), embedding=embedding)
             total += errors.flatten(1).mean(1) / LEVELS
         for sample, error in zip(data_samples, total):
             sample.noise_error = error

@@ -59,6 +59,8 @@ def guided_noise(
 ) -> Tensor:
     """``(1 + w) eps_c - w eps_u`` (Ho and Salimans, arXiv 2207.12598), both out of one pass.
 
+    It is the same for x_0 where that is predicted: for one x each is a linear function of the other.
+
     Args:
         denoiser: ``(x, t, embedding, drop)`` to the noise, as :class:`UNet3D`.
         x: (B, ...).
@@ -76,7 +78,7 @@ def guided_noise(
 
 @torch.no_grad()
 def draw_samples(
-    predict_noise: Callable[[Tensor, Tensor], Tensor],
+    predict: Callable[[Tensor, Tensor], Tensor],
     diffusion: GaussianDiffusion,
     options: SamplingOptions,
     noise: Callable[[int], Tensor],
@@ -84,7 +86,7 @@ def draw_samples(
     """Walk from noise to samples.
 
     Args:
-        predict_noise: x (N, ...) and t (N,) of the training's schedule to the noise in x.
+        predict: x (N, ...) and t (N,) of the training's schedule to the noise in x, or what else ``diffusion`` says.
         diffusion: As trained with.
         options: See there; ``num_samples``, ``guidance``, ``threshold`` and ``rows_at_once`` are not looked at.
         noise: Of a step t, standard normal and (N, ...); T asks for the beginning, so that one seed begins alike
@@ -97,7 +99,7 @@ def draw_samples(
     x = noise(diffusion.num_steps)
     for row in tqdm(range(schedule.num_steps - 1, -1, -1), unit='step', desc='sample', disable=not options.progress):
         t, step = torch.full((len(x),), row, device=x.device), int(schedule.timesteps[row])
-        start = schedule.predict_start(x, t, predict_noise(x, torch.full_like(t, step)))
+        start = schedule.start_of(predict(x, torch.full_like(t, step)), x, t)
         start = start.clamp(0, 1) if options.clip else start
         if options.sampler == 'ddpm':
             mean, sigma = schedule.posterior(start, x, t)[0], float(schedule.betas[row].sqrt())
