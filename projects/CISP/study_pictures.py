@@ -13,7 +13,6 @@ import numpy as np
 from make_sketches import flattened
 from study_commands import trained_files
 from study_plan import BASELINES, DENOISERS, EMBEDDERS, PATHS, Run, Size
-from study_table import LABELS
 
 from mmfusion_plugin.apis.study import by_variant, draw_bars, show
 from mmfusion_plugin.converters.shapenet_files import ShapeNetTree
@@ -25,7 +24,8 @@ from mmfusion_plugin.visualization.shape_tiles import Tile, shape_tiles
 SKETCH = '_sketch'  # end of a sketch's name
 ENDS = ('chair', 'table')  # of the ways
 STEPS = 8
-SHORT = {'ic3d-cisp': 'by CISP', 'ic3d-images': 'by image network', 'ic3d-unguided': 'unguided'}
+SHORT = {'ic3d-cisp': 'by CISP', 'ic3d-images': 'by image network', 'ic3d-unguided': 'unguided',
+         'random-category': 'random of category'}  # fmt: skip
 
 
 def bars(folder: Path, size: str, runs: list[dict]) -> dict[str, Path]:
@@ -38,7 +38,7 @@ def bars(folder: Path, size: str, runs: list[dict]) -> dict[str, Path]:
     found = by_variant(runs, (*(f'{name}-shapes' for name in DENOISERS), *BASELINES[:3]))
     if found:
         means = {'iou_mean': 'IoU, mean', 'iou_best': 'IoU, best', 'f_score_mean': 'F-score, mean'}
-        named = {name.removesuffix('-shapes'): entries for name, entries in found.items()}
+        named = {SHORT.get(name.removesuffix('-shapes'), name): entries for name, entries in found.items()}
         drawn['IoU and F-score'] = draw_bars(folder / f'{size}_generation.png', named, means, title, 'Score')
     return drawn
 
@@ -104,7 +104,7 @@ def paths_strip(path: Path, work_dir: Path, title: str) -> Optional[Path]:
     for guide in PATHS.values():
         shapes = sorted((folder / f'{guide}-path').glob('[0-9][0-9].npy'))
         if shapes:
-            ends = [_picture(LABELS[guide], folder, end) for end in ENDS]
+            ends = [_picture(SHORT[guide], folder, end) for end in ENDS]
             tiles += [ends[0], *(_shape(SHORT[guide], shape) for shape in shapes), ends[1]]
     return shape_tiles(path, tiles, STEPS + 2, title) if tiles else None
 
