@@ -13,7 +13,7 @@ embed_channels = 64
 
 # Sometimes
 image_size = 64
-lr = 1e-3
+lr = 2e-3
 
 # Rarely
 model = dict(

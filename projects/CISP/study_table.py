@@ -148,7 +148,7 @@ def endings(found: Found) -> Optional[str]:
         parts.append(f'The image network that saw no shape names the category of {text} % of the test pictures.')
     errors = [f'{LABELS[name]} {_text(found[name], "noise_error", 2)}' for name in DENOISERS if name in found]
     if errors:
-        parts.append(f'Error of the noise, x100, on the part `val`: {"; ".join(errors)}.')
+        parts.append(f'`noise_error` x100 on the part `val`: {"; ".join(errors)}.')
     return ' '.join(parts) or None
 
 

@@ -183,6 +183,35 @@ def test_loss_by_hand_and_of_nothing():
     assert empty == 0 and factor.grad == 0
 
 
+def test_a_network_that_predicts_the_start():
+    """The same network told by its noise draws the same; its loss is that of x_0."""
+    noisy, starting = (GaussianDiffusion(40, 1e-3, 0.3, prediction=which) for which in ('noise', 'start'))
+    share = torch.cumprod(1 - torch.linspace(1e-3, 0.3, 40, dtype=torch.float64), 0)
+    start_of = lambda x, t: (0.4 * x.sin() + 0.1).double()  # noqa: E731
+
+    def noise_of(x: Tensor, t: Tensor) -> Tensor:
+        a = share[t].view(-1, 1)
+        return (x - a.sqrt() * start_of(x, t)) / (1 - a).sqrt()
+
+    draws = torch.randn(41, 6, 2, dtype=torch.float64)
+    for options in (dict(), dict(sampler='ddim', steps=7), dict(clip=True, steps=9)):
+        found, expected = (draw_samples(network, diffusion, SamplingOptions(**options), draws.__getitem__)
+                           for network, diffusion in ((start_of, starting), (noise_of, noisy)))  # fmt: skip
+        torch.testing.assert_close(found, expected)
+    start, noise, t = *torch.randn(2, 6, 2, dtype=torch.float64), torch.tensor([0, 1, 5, 20, 38, 39])
+    errors = [diffusion.noise_errors(network, start, t, noise)
+              for diffusion, network in ((starting, start_of), (noisy, noise_of))]  # fmt: skip
+    torch.testing.assert_close(*errors)
+    a = share[t].view(-1, 1)
+    torch.testing.assert_close(errors[0], (noise_of(a.sqrt() * start + (1 - a).sqrt() * noise, t) - noise).square())
+    torch.manual_seed(3)
+    loss = starting.loss(start_of, start)
+    torch.manual_seed(3)
+    a, noise = share[torch.randint(40, (6,))].view(-1, 1), torch.randn_like(start)
+    torch.testing.assert_close(loss, (start_of(a.sqrt() * start + (1 - a).sqrt() * noise, t) - start).square().mean())
+    assert starting.loss(start_of, start[:0]) == 0
+
+
 def test_progress_bar(capsys):
     drawn(analytic(torch.tensor(0.0), 1.0), steps=3, progress=True)
     assert '3/3' in capsys.readouterr().err
@@ -194,6 +223,8 @@ def test_errors_of_the_diffusion():
     for wrong in (dict(num_steps=0), dict(beta_start=0.0), dict(beta_end=1.0)):
         with pytest.raises(ValueError, match=f'got .*{next(iter(wrong))}={next(iter(wrong.values()))}'):
             GaussianDiffusion(**wrong)
+    with pytest.raises(ValueError, match="prediction must be one of .'noise', 'start'., got 'v'"):
+        GaussianDiffusion(prediction='v')
     for steps in (0, 1001):
         with pytest.raises(ValueError, match=f'steps must be 1 to 1000.* got {steps}'):
             GaussianDiffusion().respaced(steps)

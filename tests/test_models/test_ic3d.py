@@ -117,6 +117,21 @@ def test_validation_by_the_noise():
     assert 'pred_voxels' in build().eval().val_step(batch)[0], 'samples are drawn unless noise is asked for'
 
 
+def test_the_start_in_place_of_the_noise():
+    model, data, given = build(diffusion=dict(num_steps=8, prediction='start')), samples(5), inputs('embedding', 5)
+    torch.manual_seed(9)
+    losses = model(given, data, mode='loss')
+    torch.manual_seed(9)
+    drop, t, noise = torch.rand(5) < 0.1, torch.randint(8, (5,)), torch.randn(5, 1, SIDE, SIDE, SIDE)
+    share = (1 - torch.linspace(1e-4, 0.02, 8)).cumprod(0)[t].view(5, 1, 1, 1, 1)
+    voxels = torch.stack([sample.gt_voxels.float() for sample in data])[:, None]
+    with torch.no_grad():
+        found = model.denoiser(share.sqrt() * voxels + (1 - share).sqrt() * noise, t, given['embedding'], drop)
+    assert list(losses) == ['loss_start']
+    assert float(losses['loss_start']) == pytest.approx(float((found - voxels).square().mean()), rel=1e-4)
+    assert model.eval().draw(given, data, steps=2).isfinite().all()
+
+
 def test_embeddings_of_every_source():
     image, model = torch.rand(2, 3, 32, 32), build(image_encoder=ENCODER).eval()
     maps = model.image_encoder(image)[-1]
