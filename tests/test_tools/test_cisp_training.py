@@ -62,7 +62,7 @@ def test_two_processes_train_and_test(repo_root: Path, tmp_path: Path) -> None:
 
     second.write_text(SMALL.format(base=repo_root / IC3D, world=tmp_path / 'world') + DRAWN.format(weights=weights))
     text = run(repo_root, 'bash', 'tools/dist_train.sh', second, 2, '--work-dir', tmp_path / 'ic3d')
-    for key in ('loss_noise', 'noise_error'):
+    for key in ('loss_start', 'noise_error'):
         assert re.search(rf'\b{key}: \d+\.\d+', text), key
     assert list((tmp_path / 'ic3d').glob('best_noise_error_iter_2.pth'))
 
