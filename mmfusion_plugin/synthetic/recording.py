@@ -62,7 +62,7 @@ def _brief(value: Any) -> str:
 def _start_worker(done: Any) -> None:
     global _DONE
     _DONE = done
-    cv2.setNumThreads(1)
+    cv2.setNumThreads(1)  # a spawned process begins with as many threads as there are cores
 
 
 def _record(record: Record, root: str, plan: Any, slot: int) -> None:
@@ -91,8 +91,10 @@ def record_all(record: Record, root: Path, plans: Sequence[Any], workers: int, b
     # One counter per scene, each written by one worker: no lock that a killed worker could keep.
     done = context.RawArray('i', len(plans))
     pool = ProcessPoolExecutor(min(workers, len(plans)), context, _start_worker, (done,))
-    before = bar.n
+    before, threads = bar.n, cv2.getNumThreads()
     try:
+        # In a fork, OpenCV would wait for threads that are not there: they end here, before the first process begins.
+        cv2.setNumThreads(1)
         pending = {pool.submit(_record, record, str(root), plan, slot) for slot, plan in enumerate(plans)}
         while pending:
             finished, pending = wait(pending, timeout=0.2, return_when=FIRST_EXCEPTION)
@@ -105,4 +107,5 @@ def record_all(record: Record, root: Path, plans: Sequence[Any], workers: int, b
             'memory ran out; finished scenes are kept: give the same command again, with fewer workers'
         ) from error
     finally:
+        cv2.setNumThreads(threads)
         pool.shutdown(wait=True, cancel_futures=True)

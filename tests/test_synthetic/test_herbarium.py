@@ -7,7 +7,6 @@ import hashlib
 import itertools
 import json
 from pathlib import Path
-from typing import Iterator
 
 import cv2
 import numpy as np
@@ -38,15 +37,6 @@ def sheet(number: int, *present: str, difficulty: str = 'medium', **options) -> 
 
 def iou(one: np.ndarray, two: np.ndarray) -> float:
     return ((one > 0) & (two > 0)).sum() / ((one > 0) | (two > 0)).sum()
-
-
-@pytest.fixture(scope='module', autouse=True)
-def one_thread() -> Iterator[None]:
-    """Forked workers inherit the waiting threads of OpenCV, and wait for them for ever."""
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    yield
-    cv2.setNumThreads(threads)
 
 
 @pytest.fixture(scope='module')

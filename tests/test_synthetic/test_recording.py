@@ -1,0 +1,55 @@
+"""Scenes recorded side by side, whatever their process has done before."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+SCRIPT = """
+import sys, time
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from mmfusion_plugin.synthetic.recording import record_all
+
+
+def record(root, name, advance):
+    if name == 'fault':
+        raise ValueError('no such scene')
+    (root / name).write_text(str(cv2.getNumThreads()))
+    advance()
+
+
+if __name__ == '__main__':
+    cv2.setNumThreads(3)
+    for _ in range(2):  # starts OpenCV's threads, which then sleep
+        cv2.remap(np.zeros((2000, 2000, 3), np.uint8), *np.random.rand(2, 2000, 2000).astype('f4'), cv2.INTER_LINEAR)
+    time.sleep(0.3)
+    try:
+        with tqdm(disable=True) as bar:
+            record_all(record, Path(sys.argv[1]), ['a', 'b', 'c', 'fault'], 2, bar)
+    except ValueError as error:
+        print(error, cv2.getNumThreads())
+"""
+
+
+def test_workers_do_not_wait_for_threads_of_their_parent(tmp_path: Path, repo_root: Path) -> None:
+    script = tmp_path / 'script.py'
+    script.write_text(SCRIPT)
+    run = subprocess.Popen([sys.executable, str(script), str(tmp_path)], cwd=repo_root, text=True,
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+                           env={**os.environ, 'PYTHONPATH': str(repo_root)})  # fmt: skip
+    try:
+        text, _ = run.communicate(timeout=120)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(run.pid, signal.SIGKILL)  # workers that wait for ever
+    assert text.splitlines() == ['no such scene 3'], text
+    assert [(tmp_path / name).read_text() for name in 'abc'] == ['1'] * 3
