@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import io
 import itertools
-import json
 from pathlib import Path
 from typing import List, Tuple, Union
 
@@ -91,7 +90,6 @@ def make_herbarium(
     }  # fmt: skip
     if plain_fruit:  # worlds of colours of their own do not name it: they are older than this option
         settings['plain_fruit'] = True
-    _refuse_plain_fruit(root, plain_fruit)
     claim_folder(root, STAMP, STAMP, settings, 'herbarium')
     missing = [plan for plan in plans if not plan.finished(root)]
     batches = [missing[start : start + _BATCH] for start in range(0, len(missing), _BATCH)]
@@ -100,14 +98,6 @@ def make_herbarium(
         record_all(record_sheets, root, batches, workers, bar)
     write_text(root / TABLE, _table(plans))
     return root
-
-
-def _refuse_plain_fruit(root: Path, asked: bool) -> None:
-    """What ``claim_folder`` does not see: a setting there that is not among those asked."""
-    stamp = root / STAMP
-    if not asked and stamp.is_file() and json.loads(stamp.read_text()).get('plain_fruit'):
-        raise FileExistsError(f'{root} holds a herbarium world with plain_fruit: give plain_fruit=True '
-                              f'(--plain-fruit), choose another folder, or remove {root} to make it anew')  # fmt: skip
 
 
 def _traits(key: Tuple[int, int], count: int) -> List[Tuple[bool, ...]]:

@@ -29,7 +29,8 @@ def claim_folder(root: Path, stamp_name: str, ours: str, settings: Dict[str, Any
         root: The folder.
         stamp_name: File in it that keeps ``settings``.
         ours: Pattern of stamps that may lie there already.
-        settings: Of the world, with the ``generation`` of its generator.
+        settings: Of the world, with the ``generation`` of its generator. They must be all that the folder's stamp has:
+            an option that older worlds do not name is left out where it has no effect.
         what: The world's kind, for messages.
 
     Raises:
@@ -48,9 +49,9 @@ def claim_folder(root: Path, stamp_name: str, ours: str, settings: Dict[str, Any
             f'{root} was made by generation {found.get("generation")} of this generator, which is now at generation '
             f'{settings["generation"]} and draws other scenes; {remedy}'
         )
-    different = [name for name in settings if found.get(name) != settings[name]]
+    different = [name for name in {**settings, **found} if found.get(name) != settings.get(name)]
     if different:
-        listed = '; '.join(f'{k}: {_brief(found.get(k))} there, {_brief(settings[k])} asked' for k in different)
+        listed = '; '.join(f'{k}: {_brief(found.get(k))} there, {_brief(settings.get(k))} asked' for k in different)
         raise FileExistsError(f'{root} holds a {what} world of other settings ({listed}); give its settings, {remedy}')
 
 

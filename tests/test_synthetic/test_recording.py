@@ -1,4 +1,4 @@
-"""Scenes recorded side by side, whatever their process has done before."""
+"""Scenes recorded side by side, whatever their process has done before, and folders of other settings."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
+
+from mmfusion_plugin.synthetic.recording import claim_folder
 
 SCRIPT = """
 import sys, time
@@ -53,3 +57,20 @@ def test_workers_do_not_wait_for_threads_of_their_parent(tmp_path: Path, repo_ro
             os.killpg(run.pid, signal.SIGKILL)  # workers that wait for ever
     assert text.splitlines() == ['no such scene 3'], text
     assert [(tmp_path / name).read_text() for name in 'abc'] == ['1'] * 3
+
+
+def test_settings_there_and_asked_must_be_the_same(tmp_path: Path) -> None:
+    def claim(**settings: object) -> None:
+        claim_folder(tmp_path / 'world', 'stamp.json', 'stamp.json', {'generation': 1, **settings}, 'paper')
+
+    claim(seed=3, size=[4, 5], odd=True)
+    stamp = (tmp_path / 'world/stamp.json').read_bytes()
+    claim(odd=True, size=[4, 5], seed=3)
+    for settings, words in (
+        (dict(seed=3, size=[4, 5]), r'\(odd: True there, None asked\)'),
+        (dict(seed=3, size=[4, 5], odd=True, even=1), r'\(even: None there, 1 asked\)'),
+        (dict(seed=3, size=[9, 5]), r'\(size: 2 .4 to 5. there, 2 .9 to 5. asked; odd: True there, None asked\)'),
+    ):
+        with pytest.raises(FileExistsError, match=f'world holds a paper world of other settings {words}; .* remove'):
+            claim(**settings)
+    assert (tmp_path / 'world/stamp.json').read_bytes() == stamp
