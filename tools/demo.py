@@ -31,7 +31,7 @@ def main() -> int:
     from mmfusion_plugin.apis.demo import DemoOptions, run_demo
     try:
         run_demo(DemoOptions(**vars(args)))
-    except (RuntimeError, FileNotFoundError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         print(f'\ndemo: {error}', file=sys.stderr)
         return 1
     return 0

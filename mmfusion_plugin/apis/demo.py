@@ -21,6 +21,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from mmfusion_plugin.apis.demo_report import DemoScores, draw_pictures, score_baselines, score_submission
+from mmfusion_plugin.engine.config_files import read_config_file
 from mmfusion_plugin.evaluation.nuscenes_submission import submission_paths
 from mmfusion_plugin.files import write_text
 from mmfusion_plugin.synthetic.nuscenes import GENERATION
@@ -161,8 +162,14 @@ def newest_scores(folder: Path) -> dict[str, float]:
 
 
 def run_demo(options: DemoOptions) -> dict:
-    """Run all stages, draw the pictures, print the table; returns what ``summary.json`` holds."""
-    cfg, baseline_cfg = (Config.fromfile(path) for path in (options.config, options.baseline))
+    """Run all stages, draw the pictures, print the table; returns what ``summary.json`` holds.
+
+    Raises:
+        FileNotFoundError: A config does not exist, or a stage left no metrics.
+        RuntimeError: A stage failed.
+        ValueError: A config has a fault.
+    """
+    cfg, baseline_cfg = (read_config_file(path) for path in (options.config, options.baseline))
     data_root = Path(cfg.data_root)
     progress = DemoProgress(options.work_dir, fingerprint(options, cfg, baseline_cfg))
     planned = stages(options, data_root)

@@ -15,8 +15,12 @@ ENDINGS = ('.py', '.json', '.yaml', '.yml')
 """Of configs' names, as mmengine reads them."""
 
 
-def read_config_file(path: str | os.PathLike) -> Config:
+def read_config_file(path: str | os.PathLike, import_custom_modules: bool = True) -> Config:
     """``Config.fromfile``, with errors that name the file.
+
+    Args:
+        path: Of the config.
+        import_custom_modules: Import the modules that it names under ``custom_imports``.
 
     Raises:
         FileNotFoundError: The config, or one that it extends, does not exist.
@@ -29,7 +33,7 @@ def read_config_file(path: str | os.PathLike) -> Config:
         raise ValueError(f'{path} is no config, whose name ends in {", ".join(ENDINGS)}: name the config first, the '
                          'checkpoint after it')  # fmt: skip
     with config_faults(f'{path} cannot be read as a config'):
-        return Config.fromfile(str(path))
+        return Config.fromfile(str(path), import_custom_modules=import_custom_modules)
 
 
 def build_model(cfg: Config) -> nn.Module:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import runpy
 import sys
 from pathlib import Path
@@ -84,6 +85,20 @@ def test_fingerprint_follows_world_and_config(repo_root):
         cfg.train_cfg.max_epochs += 1
         marks.append(demo.fingerprint(options, *cfgs))
     assert len(set(marks)) == 4
+
+
+@pytest.mark.parametrize('content, words', [
+    (None, 'slip.py. does not exist'), ('a = b', 'slip.py cannot be read .*NameError'),
+])  # fmt: skip
+def test_a_fault_in_a_config_ends_in_one_line(repo_root, tmp_path, monkeypatch, capsys, content, words):
+    slip, work = tmp_path / 'slip.py', tmp_path / 'work'
+    if content is not None:
+        slip.write_text(content)
+    monkeypatch.setattr(sys, 'argv', ['demo.py', '--config', str(slip), '--work-dir', str(work)])
+    assert runpy.run_path(str(repo_root / 'tools/demo.py'))['main']() == 1
+    (line,) = capsys.readouterr().err.split('\n')[1:-1]
+    assert line.startswith('demo: ') and re.search(words, line)
+    assert not work.exists()
 
 
 def test_every_stage_is_a_command_that_its_tool_accepts(repo_root, monkeypatch):

@@ -27,6 +27,7 @@ from mmfusion_plugin.apis.study import (
     markdown,
     paired_difference,
     plan,
+    read_config,
     read_metrics,
     read_scores,
     run_all,
@@ -179,6 +180,14 @@ def test_other_settings_are_refused(tmp_path):
     finish(tmp_path, ['plain'])
     with pytest.raises(ValueError, match=r'cpu.json holds runs of other settings \(epochs\): move it away'):
         open_results(tmp_path, epochs=9)
+
+
+def test_a_fault_in_a_config_is_said_in_one_line(tmp_path):
+    (tmp_path / 'slip.py').write_text('width = 1\nmodel = dict(width=height)\n')
+    with pytest.raises(ValueError, match='slip.py cannot be read as a config .NameError: .*height'):
+        read_config(tmp_path / 'slip.py')
+    (tmp_path / 'slip.py').write_text('width = 1\n')
+    assert read_config(tmp_path / 'slip.py').to_dict() == {'width': 1}
 
 
 def test_a_changed_digest_is_noticed(tmp_path):

@@ -51,6 +51,12 @@ def test_good_configs_are_read_as_by_mmengine(tmp_path: Path) -> None:
         assert found.to_dict() == expected.to_dict() and found.filename == expected.filename
 
 
+def test_imports_can_be_left_out(tmp_path: Path) -> None:
+    path = tmp_path / 'heir.py'
+    path.write_text(f'width = 1\n{next(text for text in SLIPS if "custom_imports" in text)}\n')
+    assert read_config_file(path, import_custom_modules=False).width == 1
+
+
 def test_models_that_cannot_be_built() -> None:
     for model, words in {'NoSuchNetwork': 'KeyError: .*NoSuchNetwork', 'PointNet': 'TypeError: .*wide'}.items():
         with pytest.raises(ValueError, match=f'the model of the config cannot be built .{words}'):

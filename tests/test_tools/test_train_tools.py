@@ -62,10 +62,19 @@ def test_print_config(repo_root: Path, tmp_path: Path, monkeypatch, capsys) -> N
     (tmp_path / 'b.py').write_text("model = dict(type='X', width=1)\n")
     arguments = ['print_config.py', str(config), '--cfg-options', 'model.depth=3', '--save-path', str(merged)]
     monkeypatch.setattr(sys, 'argv', arguments)
-    load(repo_root, 'misc/print_config.py').main()
+    tool = load(repo_root, 'misc/print_config.py')
+    assert tool.main() == 0
     text = capsys.readouterr().out
     assert "model = dict(depth=3, type='X', width=2)" in text
     assert "model = dict(depth=3, type='X', width=2)" in merged.read_text()
+    config.write_text("custom_imports = dict(imports=['no_such_module_at_all'])\n")
+    assert tool.main() == 0, 'what a config imports is not needed to print it'
+    capsys.readouterr()
+    for slip, words in (("_base_ = './gone.py'\n", 'gone.py'), ('a = b\n', 'c.py cannot be read as a config')):
+        config.write_text(slip)
+        assert tool.main() == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith('error: ') and words in line
 
 
 def test_flops_of_images_need_a_sample(repo_root: Path, monkeypatch, capsys) -> None:

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
-from mmengine.config import Config
-
+from mmfusion_plugin.engine.config_files import read_config_file
 from mmfusion_plugin.engine.launch import add_config_options
 
 EXAMPLES = """examples:
@@ -26,16 +26,21 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> None:
-    """Run the command."""
+def main() -> int:
+    """Entry point; a fault in the config ends in one line of explanation and exit status 1."""
     args = parse_args()
-    cfg = Config.fromfile(args.config, import_custom_modules=False)
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
-    print(f'Config:\n{cfg.pretty_text}')
-    if args.save_path is not None:
-        cfg.dump(args.save_path)
+    try:
+        cfg = read_config_file(args.config, import_custom_modules=False)
+        if args.cfg_options is not None:
+            cfg.merge_from_dict(args.cfg_options)
+        print(f'Config:\n{cfg.pretty_text}')
+        if args.save_path is not None:
+            cfg.dump(args.save_path)
+    except (OSError, ValueError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    return 0
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

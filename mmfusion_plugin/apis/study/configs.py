@@ -9,6 +9,8 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from mmfusion_plugin.engine.config_files import read_config_file
+
 # What a training and its validation depend on; the rest of a config is about testing, logging and pictures.
 DECISIVE = (
     'model', 'train_dataloader', 'val_dataloader', 'val_evaluator', 'train_cfg', 'optim_wrapper', 'param_scheduler',
@@ -18,8 +20,13 @@ DECISIVE = (
 
 @functools.lru_cache(maxsize=None)
 def read_config(path: Path) -> Config:
-    """A config with all that it inherits, read once; not to be changed."""
-    return Config.fromfile(path)
+    """A config with all that it inherits, read once; not to be changed.
+
+    Raises:
+        FileNotFoundError: It does not exist.
+        ValueError: It has a fault.
+    """
+    return read_config_file(path)
 
 
 def decisive_settings(cfg: Config) -> dict:
