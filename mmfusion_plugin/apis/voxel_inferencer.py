@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Dict, Optional, Union
@@ -56,9 +55,7 @@ class VoxelInferencer(ObjectInferencer):
         if unconditional and self.width is not None:
             sampling['guidance'] = _UNGUIDED
         self.sampling = replace(self.model.sampling, **{'progress': True, **sampling})
-        self.model.diffusion.respaced(self.sampling.steps or 1)  # a wrong number is an error here, not later
-        if not math.isfinite(self.sampling.guidance):
-            raise ValueError(f'guidance must be a finite number, got {self.sampling.guidance}')
+        self.model.diffusion.respaced(self.sampling.steps)  # a wrong number is an error here, not later
         if not unconditional:
             self._check_condition()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Callable
 
 import numpy as np
@@ -229,6 +230,7 @@ def test_errors_of_the_diffusion():
         with pytest.raises(ValueError, match=f'steps must be 1 to 1000.* got {steps}'):
             GaussianDiffusion().respaced(steps)
     for wrong in (dict(sampler='euler'), dict(num_samples=0), dict(rows_at_once=0), dict(seed=-1), dict(eta=0.5),
-                  dict(sampler='ddim', eta=1.5)):  # fmt: skip
+                  dict(sampler='ddim', eta=1.5), dict(steps=0), dict(steps=-3), dict(guidance=math.nan),
+                  dict(guidance=math.inf), dict(threshold=math.nan)):  # fmt: skip
         with pytest.raises(ValueError, match=f'got .*{[*wrong.values()][-1]}'):
             SamplingOptions(**wrong)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Tuple
+from typing import Any, Callable, Dict, Optional, Tuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 PREDICTIONS = ('noise', 'start')
+
 
 class GaussianDiffusion:
     """Noise is added in T steps: ``q(x_t | x_{t-1}) = N(sqrt(1 - beta_t) x_{t-1}, beta_t)``, t = 0 .. T-1.
@@ -56,12 +57,16 @@ class GaussianDiffusion:
         """T."""
         return len(self.betas)
 
-    def respaced(self, steps: int) -> GaussianDiffusion:
+    def respaced(self, steps: Optional[int]) -> GaussianDiffusion:
         """The diffusion that passes through ``steps`` evenly spaced steps of this one, the first and the last too.
+
+        None takes all of them.
 
         Raises:
             ValueError: It has not as many.
         """
+        if steps is None:
+            return self
         if not 1 <= steps <= self.num_steps:
             raise ValueError(f'steps must be 1 to {self.num_steps}, as many as the diffusion has, got {steps}')
         rows = np.linspace(self.num_steps - 1, 0, steps).round().astype(np.int64)[::-1].copy()

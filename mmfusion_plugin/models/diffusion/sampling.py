@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Callable, Optional, Tuple
 
@@ -50,6 +51,11 @@ class SamplingOptions:
         for name, lowest in (('num_samples', 1), ('rows_at_once', 1), ('seed', 0)):
             if getattr(self, name) < lowest:
                 raise ValueError(f'{name} must be at least {lowest}, got {getattr(self, name)}')
+        if self.steps is not None and self.steps < 1:
+            raise ValueError(f'steps must be at least 1, or None for all of them, got {self.steps}')
+        for name in ('guidance', 'threshold'):
+            if not math.isfinite(getattr(self, name)):
+                raise ValueError(f'{name} must be a finite number, got {getattr(self, name)}')
         if not 0 <= self.eta <= 1 or (self.eta and self.sampler == 'ddpm'):
             raise ValueError(f"eta is from 0 to 1 and for sampler='ddim', got {self.eta} for {self.sampler!r}")
 
@@ -95,7 +101,7 @@ def draw_samples(
     Returns:
         x_0 (N, ...).
     """
-    schedule = diffusion.respaced(options.steps or diffusion.num_steps)
+    schedule = diffusion.respaced(options.steps)
     x = noise(diffusion.num_steps)
     for row in tqdm(range(schedule.num_steps - 1, -1, -1), unit='step', desc='sample', disable=not options.progress):
         t, step = torch.full((len(x),), row, device=x.device), int(schedule.timesteps[row])
