@@ -360,6 +360,7 @@ OTHERS: dict[str, dict[str, dict]] = {
               'SegmentationPicturesHook': dict(out_dir='pictures')},
     'METRICS': {'LidarSegMetric': {}, 'MaskMetric': {}, 'NoiseErrorMetric': {}, 'ReconstructionMetric': {},
                 'RetrievalMetric': {}, 'ScanNetSegMetric': {}, 'ShapeGenerationMetric': {}, 'ViewSegMetric': {}},
+    'DATA_SAMPLERS': {'DistinctInfiniteSampler': dict(dataset=range(4), batch_size=2)},
     'OPTIM_WRAPPERS': {'BFloat16OptimWrapper': dict(optimizer=torch.optim.SGD([nn.Parameter(torch.ones(1))], lr=0.1))},
     # Reads an info file when it is built: tests/test_datasets and tests/test_configs build it on generated data.
     'DATASETS': {

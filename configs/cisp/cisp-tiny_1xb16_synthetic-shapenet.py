@@ -5,4 +5,4 @@ _base_ = './cisp-tiny_1xb64_synthetic-shapenet.py'
 batch_size = 16
 
 # Rarely
-train_dataloader = dict(batch_size=batch_size)
+train_dataloader = dict(batch_size=batch_size, sampler=dict(batch_size=batch_size))

@@ -36,7 +36,7 @@ test_pipeline = train_pipeline
 train_dataloader = dict(
     batch_size=batch_size,
     num_workers=1,
-    sampler=dict(type='InfiniteSampler', shuffle=True),
+    sampler=dict(type='DistinctInfiniteSampler', batch_size=batch_size),  # each model of a batch once
     dataset=dict(pipeline=train_pipeline),
 )
 val_dataloader = dict(batch_size=batch_size, num_workers=1, dataset=dict(pipeline=test_pipeline))

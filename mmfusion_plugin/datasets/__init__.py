@@ -2,6 +2,7 @@
 
 from . import transforms  # noqa: F401  (registration is its side effect)
 from .damage import CorruptDataError, TooManyCorruptSamples
+from .distinct_sampler import DistinctInfiniteSampler
 from .info_files import load_info_file
 from .masked_image_dataset import MaskedImageDataset
 from .masked_public_datasets import MaskedCUB, MaskedFlowers102, MaskedOxfordPets
@@ -17,6 +18,7 @@ from .wrapped import innermost_dataset_cfgs
 
 __all__ = [
     'CorruptDataError',
+    'DistinctInfiniteSampler',
     'MaskedCUB',
     'MaskedFlowers102',
     'MaskedImageDataset',

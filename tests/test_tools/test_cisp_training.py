@@ -18,7 +18,7 @@ _base_ = '{base}'
 small = dict(
     batch_size=3, num_workers=0, persistent_workers=False,
     dataset=dict(data_root='{world}/', num_views=2, categories=['airplane', 'chair']))
-train_dataloader = small
+train_dataloader = dict(small{distinct})
 val_dataloader = small
 test_dataloader = small
 train_cfg = dict(max_iters=2, val_interval=2)
@@ -53,14 +53,16 @@ def test_two_processes_train_and_test(repo_root: Path, tmp_path: Path) -> None:
     run(repo_root, sys.executable, 'tools/make_synthetic.py', 'shapenet', '--out', tmp_path / 'world', '--models', 8,
         '--views', 2, '--categories', 'airplane', 'chair', '--workers', 1)  # fmt: skip
     first, second = tmp_path / 'cisp.py', tmp_path / 'ic3d.py'
-    first.write_text(SMALL.format(base=repo_root / CISP, world=tmp_path / 'world'))
+    distinct = ', sampler=dict(batch_size=3)'
+    first.write_text(SMALL.format(base=repo_root / CISP, world=tmp_path / 'world', distinct=distinct))
     text = run(repo_root, 'bash', 'tools/dist_train.sh', first, 2, '--work-dir', tmp_path / 'cisp')
     for key in ('loss_contrastive', 'scale', 'i2s_top1', 's2i_top10_overall', 'i2s_top5_aeroplane'):
         assert re.search(rf'\b{key}: \d+\.\d+', text), key
     weights = tmp_path / 'cisp/iter_2.pth'
     assert weights.is_file() and list((tmp_path / 'cisp').glob('best_i2s_top1_overall_iter_2.pth'))
 
-    second.write_text(SMALL.format(base=repo_root / IC3D, world=tmp_path / 'world') + DRAWN.format(weights=weights))
+    text = SMALL.format(base=repo_root / IC3D, world=tmp_path / 'world', distinct='')
+    second.write_text(text + DRAWN.format(weights=weights))
     text = run(repo_root, 'bash', 'tools/dist_train.sh', second, 2, '--work-dir', tmp_path / 'ic3d')
     for key in ('loss_start', 'noise_error'):
         assert re.search(rf'\b{key}: \d+\.\d+', text), key
