@@ -146,6 +146,18 @@ def test_what_is_trained_and_tested_on(world: Path) -> None:
     assert sorted(int(labels[k]['data_samples'].gt_label) for k in range(2)) == [0, 2]
 
 
+@pytest.mark.parametrize('name', [IC3D.replace('-cisp', '-unguided'), IC3D.replace('-cisp', '-clip-file'),
+                                  TINY_IC3D.replace('-cisp', '-unguided'), FILE])  # fmt: skip
+def test_no_rendering_is_needed_where_none_is_loaded(name: str, world: Path, tmp_path: Path) -> None:
+    for part in ('ShapeNetVox32', 'ShapeNet.json', '64.npz', '512.npz'):
+        (tmp_path / part).symlink_to(world / part)
+    for part in ('train', 'val', 'test'):
+        data = dataset(read(name), part, tmp_path)
+        assert len(data) and data[0]['data_samples'].gt_voxels.any()
+        with pytest.raises(FileNotFoundError, match='lack files'):
+            dataset(read(TINY_IC3D), part, tmp_path)
+
+
 # --- numbers ---------------------------------------------------------------------------------------------------------
 
 # What a config of CISP differs in from the released code's.

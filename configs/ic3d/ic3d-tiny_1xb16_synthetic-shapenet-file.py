@@ -14,6 +14,7 @@ train_pipeline = [
     dict(type='PackShapeInputs'),
 ]
 test_pipeline = train_pipeline
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
-test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+inputs = []  # no rendering needs to be there
+train_dataloader = dict(dataset=dict(inputs=inputs, pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(inputs=inputs, pipeline=test_pipeline))
+test_dataloader = dict(dataset=dict(inputs=inputs, pipeline=test_pipeline))

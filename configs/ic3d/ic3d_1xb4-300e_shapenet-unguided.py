@@ -5,6 +5,7 @@ _base_ = './ic3d_1xb4-300e_shapenet-cisp.py'
 model = dict(image_encoder=None, denoiser=dict(embed_dim=None))
 train_pipeline = [dict(type='LoadVoxelTarget'), dict(type='PackShapeInputs')]
 test_pipeline = train_pipeline
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
-test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+inputs = []  # no rendering needs to be there
+train_dataloader = dict(dataset=dict(inputs=inputs, pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(inputs=inputs, pipeline=test_pipeline))
+test_dataloader = dict(dataset=dict(inputs=inputs, pipeline=test_pipeline))

@@ -18,13 +18,13 @@ def check_shape(decode: bool, entry: dict) -> Report:
             any case.
         entry: Of ``ShapeNetR2N2Dataset`` or ``Pix3DDataset``; files that were looked at before are no longer named.
     """
-    report, image = Report(samples=1), entry['img_path']
+    report, image = Report(samples=1), entry.get('img_path')
     if 'mask_path' in entry:
         mask = entry['mask_path']
         report.check('masks', mask, partial(read_mask, mask))
         # Photographs from the web end as they like: only decoding tells whether they are whole.
         report.check('images', image, partial(read_object_image, image, mask))
-    else:
+    elif image:
         report.check('images', image, partial(read_rendering if decode else look_at_ends, image))
     if 'viewpoints_path' in entry:
         path = entry['viewpoints_path']

@@ -15,6 +15,7 @@ from ..converters.shapenet_splits import ModelKey, check_part, find_split, read_
 from ..converters.shapenet_taxonomy import category_name, synset_of
 from .shape_base_dataset import ShapeDataset
 
+INPUTS = ('image', 'viewpoint')
 TARGETS = ('points', 'voxels')
 
 
@@ -25,8 +26,8 @@ class ShapeNetR2N2Dataset(ShapeDataset):
     The entries that ``indices``, ``get_subset`` and the count of missing ones deal with are models; ``len`` and
     positions count samples, the views of a model one after another.
 
-    A sample has ``img_path``, ``view``, ``viewpoints_path``, ``synset``, ``category``, ``model_id`` and, as asked for
-    in ``targets``, ``cloud_path`` with ``num_points`` and ``cloud_frame``, and ``voxel_path``.
+    A sample has ``view``, ``synset``, ``category``, ``model_id`` and, as asked for in ``inputs`` and ``targets``,
+    ``img_path``, ``viewpoints_path``, ``cloud_path`` with ``num_points`` and ``cloud_frame``, and ``voxel_path``.
 
     Args:
         data_root: Folder with ``ShapeNetRendering``, ``ShapeNet_pointclouds``, ``ShapeNetVox32`` and the splits.
@@ -38,6 +39,7 @@ class ShapeNetR2N2Dataset(ShapeDataset):
         categories: Synset ids, names or aliases; None takes all that the split has.
         views: Numbers of the views; None takes all, ``'random'`` one of all for each model (CISP's training).
         num_views: Pictures of each model.
+        inputs: ``'image'``, ``'viewpoint'``, both, or none: then no rendering needs to be there.
         targets: ``'points'``, ``'voxels'``, or both.
         num_points: Points of the clouds: 1024 or 2048, the published sizes, or what was sampled.
         cloud_frame: Which way the clouds are turned when loaded: ``'stored'``, ``'lmnet_upright'`` (3D-LMNet's clouds
@@ -61,6 +63,7 @@ class ShapeNetR2N2Dataset(ShapeDataset):
         categories: Optional[Sequence[str]] = None,
         views: Union[str, Sequence[int], None] = None,
         num_views: int = NUM_VIEWS,
+        inputs: Sequence[str] = INPUTS,
         targets: Sequence[str] = ('points',),
         num_points: int = 1024,
         cloud_frame: str = 'stored',
@@ -69,6 +72,8 @@ class ShapeNetR2N2Dataset(ShapeDataset):
     ) -> None:
         check_part(split, part)
         self.views = _checked_views(views, num_views)
+        if isinstance(inputs, str) or not set(inputs) <= set(INPUTS):
+            raise ValueError(f'inputs must be a list of {" and ".join(INPUTS)}, or [], got {inputs!r}')
         if isinstance(targets, str) or not targets or not set(targets) <= set(TARGETS):
             raise ValueError(f'targets must be a list of {" and ".join(TARGETS)}, got {targets!r}')
         if num_points < 1:
@@ -77,7 +82,7 @@ class ShapeNetR2N2Dataset(ShapeDataset):
         for name in categories or ():
             synset_of(name)
         self.split, self.part, self.categories = split, part, categories
-        self.random_view, self.targets = views == 'random', tuple(targets)
+        self.random_view, self.inputs, self.targets = views == 'random', tuple(inputs), tuple(targets)
         self.num_points, self.cloud_frame = num_points, cloud_frame
         prefix = {'img': RENDERINGS, 'points': CLOUDS, 'voxels': VOXELS, **(data_prefix or {})}
         super().__init__(data_root=data_root, ann_file=ann_file, data_prefix=prefix, **kwargs)
@@ -101,10 +106,11 @@ class ShapeNetR2N2Dataset(ShapeDataset):
         return classes, entries
 
     def files_of(self, entry: dict) -> list[str]:
-        """The pictures of all views, their viewpoints, and the targets of a model."""
+        """The pictures of all views, their viewpoints, and the targets of a model, as far as they are asked for."""
         samples = [self._sample(entry, view) for view in self.views]
+        pictures = [sample['img_path'] for sample in samples if 'img_path' in sample]
         keys = ('viewpoints_path', 'cloud_path', 'voxel_path')
-        return [*(sample['img_path'] for sample in samples), *(samples[0][key] for key in keys if key in samples[0])]
+        return [*pictures, *(samples[0][key] for key in keys if key in samples[0])]
 
     def lost_file(self, entry: dict) -> Optional[str]:
         """As of any dataset, by a listing of each folder: asking for 24 pictures one by one takes minutes on a disk."""
@@ -133,8 +139,11 @@ class ShapeNetR2N2Dataset(ShapeDataset):
         """What belongs to a view of a model."""
         tree = ShapeNetTree(*(Path(self.data_prefix[key]) for key in ('img', 'points', 'voxels')))
         model = ModelKey(entry['synset'], entry['model_id'])
-        out = {'view': view, 'img_path': str(tree.picture(model, view)),
-               'viewpoints_path': str(tree.viewpoints(model))}  # fmt: skip
+        out: dict[str, Any] = {'view': view}
+        if 'image' in self.inputs:
+            out['img_path'] = str(tree.picture(model, view))
+        if 'viewpoint' in self.inputs:
+            out['viewpoints_path'] = str(tree.viewpoints(model))
         if 'points' in self.targets:
             out['cloud_path'] = str(tree.cloud(model, self.num_points))
             out['num_points'], out['cloud_frame'] = self.num_points, self.cloud_frame

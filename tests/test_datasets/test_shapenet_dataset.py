@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 import struct
 import zlib
 from pathlib import Path
@@ -163,6 +164,8 @@ def test_other_folders_and_a_split_of_ones_own(tree, tmp_path):
     (dict(views='all'), 'views must be'),
     (dict(targets='points'), 'targets must be a list of points and voxels'),
     (dict(targets=['mesh']), 'targets must be a list'),
+    (dict(inputs='image'), 'inputs must be a list of image and viewpoint, or'),
+    (dict(inputs=['view']), 'inputs must be a list'),
     (dict(num_points=0), 'num_points must be at least 1'),
     (dict(cloud_frame='upright'), "'upright' is no turn"),
     (dict(categories=['teapot']), "category 'teapot' is unknown"),
@@ -206,6 +209,33 @@ def test_any_lost_view_is_told_at_once(tmp_path, name):
         assert build(root, views=views, missing='skip').left_out == {'files are missing': 1}
     if name == '01.png':
         assert len(build(root, views=[0, 2])) == 3 * 2
+
+
+def test_renderings_that_are_not_asked_for(tmp_path):
+    """Nothing else of a sample changes, nor does the order, nor what is drawn."""
+    root = make_shapenet(tmp_path)
+
+    def infos(**options):
+        np.random.seed(1)
+        dataset = build(root, targets=['points', 'voxels'], **options)
+        return [dataset.get_data_info(k) for k in range(len(dataset))]
+
+    left_out = ('img_path', 'viewpoints_path')
+    every, drawn = ([{key: value for key, value in info.items() if key not in left_out} for info in infos(views=views)]
+                    for views in (None, 'random'))  # fmt: skip
+    for path in root.glob('ShapeNetRendering/*/*/rendering/rendering_metadata.txt'):
+        path.unlink()
+    with pytest.raises(FileNotFoundError, match='3 of 3 entries lack files'):
+        build(root)
+    assert [set(info) - set(other) for info, other in zip(infos(inputs=['image']), every)] == [{'img_path'}] * 9
+    shutil.rmtree(root / 'ShapeNetRendering')
+    with pytest.raises(FileNotFoundError, match='3 of 3 entries lack files'):
+        build(root, inputs=['image'])
+    assert infos(inputs=[]) == every and infos(inputs=[], views='random') == drawn
+    config = Config(dict(train_dataloader=dict(dataset=dict(
+        type='ShapeNetR2N2Dataset', data_root=str(root), num_views=VIEWS, inputs=[], targets=['voxels']))))
+    report = check_dataset(*build_datasets(config, 'train'))
+    assert report.faults == [] and report.files == {'voxels': 3}
 
 
 # The header of a PNG of 60000 x 60000 pixels.
