@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 import argparse
-
-from mmfusion_plugin.apis.segment_frame import segment_frame
+import sys
 
 EXAMPLES = """examples:
   python tools/segment_frame.py CONFIG CHECKPOINT --info frame/info.json --out work_dirs/frame
@@ -28,11 +27,18 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> None:
-    """Run the command."""
+def main() -> int:
+    """Entry point; a fault in the data ends in one line of explanation and exit status 1."""
     args = parse_args()
-    segment_frame(args.config, args.checkpoint, args.info, args.out, args.index, args.tta, args.device)
+    from mmfusion_plugin.apis.segment_frame import segment_frame
+
+    try:
+        segment_frame(args.config, args.checkpoint, args.info, args.out, args.index, args.tta, args.device)
+    except (OSError, ValueError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    return 0
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

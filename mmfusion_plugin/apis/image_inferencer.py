@@ -14,15 +14,14 @@ from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.model.utils import revert_sync_batchnorm
 from mmengine.registry import init_default_scope
-from mmengine.runner import load_checkpoint
 from torch import nn
 
-from mmfusion_plugin.compat import CheckpointRefusedError, install_safe_checkpoint_loading
 from mmfusion_plugin.datasets.damage import CorruptDataError
 from mmfusion_plugin.datasets.wrapped import innermost_dataset_cfgs
 from mmfusion_plugin.engine.config_files import build_model, config_faults, read_config_file
 
 from .device import choose_device
+from .weights import load_weights
 
 
 class ImageInferencer:
@@ -66,12 +65,7 @@ class ImageInferencer:
         model = build_model(cfg)
         if not isinstance(model, kind):
             raise ValueError(f'{self.name} is the config of a {type(model).__name__}: need one of a {kind.__name__}')
-        install_safe_checkpoint_loading()
-        try:
-            content = load_checkpoint(model, str(checkpoint), map_location='cpu', strict=True)
-        except (RuntimeError, CheckpointRefusedError) as error:
-            reason = ' '.join(str(error).split())  # mmengine's is a table of several lines
-            raise ValueError(f'{checkpoint} cannot be used with {self.name}: {reason}') from error
+        content = load_weights(model, checkpoint, self.name)
         self.meta: Dict[str, Any] = dict((content.get('meta') or {}).get('dataset_meta') or {})
         self.device = choose_device(device)
         self.model = revert_sync_batchnorm(model).to(self.device).eval()

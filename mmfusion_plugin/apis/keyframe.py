@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional, Union
 
+import cv2
 import mmcv
 import numpy as np
 
@@ -18,6 +19,7 @@ from mmfusion_plugin.converters.nuscenes_taxonomy import (
     IMAGE_SIZE,
     LIDAR,
 )
+from mmfusion_plugin.datasets.damage import CorruptDataError
 from mmfusion_plugin.datasets.info_files import load_info_file
 from mmfusion_plugin.datasets.sweep_files import read_labels, read_sweep
 from mmfusion_plugin.structures import PointPixelMatch
@@ -67,8 +69,12 @@ class Keyframe:
         return np.array(FINE_TO_CLASS)[read_labels(self.label_path, len(self.points()))]
 
     def load_images(self) -> list[np.ndarray]:
-        """Per camera ``(H, W, 3)`` uint8 RGB, in the order of ``images``."""
-        return [mmcv.imread(image['img_path'], channel_order='rgb') for image in self.images.values()]
+        """Per camera ``(H, W, 3)`` uint8 RGB, in the order of ``images``.
+
+        Raises:
+            CorruptDataError: An image is damaged.
+        """
+        return [_read_image(image['img_path']) for image in self.images.values()]
 
     def match(self, xyz: np.ndarray) -> np.ndarray:
         """Pixels ``(N, V, 2)`` float32 of points ``(N, 3)`` in images of 1600x900; -1, -1 where unseen."""
@@ -99,14 +105,21 @@ def load_keyframe(info_file: Union[str, Path], index: int = 0) -> Keyframe:
         index: Position in ``data_list``.
 
     Raises:
-        FileNotFoundError: A file that the entry names is missing.
-        IndexError: The info file has fewer entries.
+        FileNotFoundError: The info file, or a file that the entry names, is missing.
+        ValueError: The info file is damaged or has fewer entries, or the entry lacks something.
     """
     info_file = Path(info_file)
     metainfo, entries = load_info_file(str(info_file))
     if not 0 <= index < len(entries):
-        raise IndexError(f'{info_file} has entries 0..{len(entries) - 1}, asked for {index}')
-    info, root = entries[index], info_file.parent
+        raise ValueError(f'{info_file} has {len(entries)} entries, counted from 0, and none of index {index}')
+    try:
+        return _keyframe(entries[index], metainfo, info_file.parent)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f'{info_file}: entry {index} is not complete ({type(error).__name__}: {error}): generate it '
+                         'with tools/create_data.py') from error  # fmt: skip
+
+
+def _keyframe(info: dict, metainfo: dict, root: Path) -> Keyframe:
     lidar = info['lidar_points']
     images = {
         camera: {
@@ -138,6 +151,13 @@ def _class_of_box(box: dict, metainfo: dict) -> int:
     names = names if set(DETECTION_CLASSES) <= set(names.values()) else dict(enumerate(DETECTION_CLASSES))
     name = names.get(box['bbox_label_3d'])
     return CLASSES.index(name) if name in CLASSES else IGNORE_INDEX
+
+
+def _read_image(path: str) -> np.ndarray:
+    try:
+        return mmcv.imread(path, channel_order='rgb')
+    except cv2.error as error:
+        raise CorruptDataError(f'{path} is no readable image: unpack it again') from error
 
 
 def _locate(root: Path, name: str, folder: str) -> Path:

@@ -14,15 +14,14 @@ from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.model.utils import revert_sync_batchnorm
 from mmengine.registry import init_default_scope
-from mmengine.runner import load_checkpoint
 
-from mmfusion_plugin.compat import install_safe_checkpoint_loading
 from mmfusion_plugin.datasets.wrapped import innermost_dataset_cfgs
-from mmfusion_plugin.engine.config_files import build_model, read_config_file
+from mmfusion_plugin.engine.config_files import build_model, config_faults, read_config_file
 from mmfusion_plugin.engine.launch import enable_tta
 
 from .device import choose_device
 from .keyframe import Keyframe
+from .weights import load_weights
 
 Sweep = Union[np.ndarray, torch.Tensor, str, Path, Keyframe]
 
@@ -56,6 +55,10 @@ class LidarSegInferencer:
     Attributes:
         classes: Class names.
         palette: RGB 0..255 per class.
+
+    Raises:
+        FileNotFoundError: Config or checkpoint do not exist.
+        ValueError: The config has a fault, the checkpoint is damaged or of another model, or there is no such device.
     """
 
     def __init__(
@@ -70,15 +73,15 @@ class LidarSegInferencer:
         self.device = choose_device(device)
         bare = build_model(cfg)
         if checkpoint is not None:
-            install_safe_checkpoint_loading()
-            load_checkpoint(bare, str(checkpoint), map_location='cpu', strict=True)
+            load_weights(bare, checkpoint, str(cfg.filename or 'the config'))
         if tta:
             enable_tta(cfg)
             # The model is built already: only its wrapper is left to build.
             bare = MODELS.build({**cfg.tta_model, 'module': bare})
         self.model = revert_sync_batchnorm(bare).to(self.device).eval()
-        self._pipeline_cfg = [step for step in _pipeline(cfg) if _name(step) not in LABELLERS]
-        self.classes, self.palette = _meta(cfg)
+        with config_faults(f'test_dataloader of {cfg.filename or "the config"} cannot be used'):
+            self._pipeline_cfg = [step for step in _pipeline(cfg) if _name(step) not in LABELLERS]
+            self.classes, self.palette = _meta(cfg)
 
     @torch.no_grad()
     def __call__(self, sweep: Sweep) -> Segmentation:
@@ -94,7 +97,9 @@ class LidarSegInferencer:
                 every point.
         """
         results, pipeline = self._prepare(sweep)
-        data = Compose(pipeline)(results)
+        with config_faults('the test pipeline cannot be built'):
+            transform = Compose(pipeline)
+        data = transform(results)
         if data is None:
             raise ValueError('the test pipeline dropped the sweep: it must keep every point')
         sample = self.model.test_step(pseudo_collate([data]))[0]

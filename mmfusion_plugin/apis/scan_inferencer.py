@@ -13,10 +13,8 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.model.utils import revert_sync_batchnorm
 from mmengine.registry import init_default_scope
-from mmengine.runner import load_checkpoint
 from torch import Tensor
 
-from mmfusion_plugin.compat import install_safe_checkpoint_loading
 from mmfusion_plugin.converters.scannet_taxonomy import CLASSES, PALETTE
 from mmfusion_plugin.datasets.scan_files import read_scan_points
 from mmfusion_plugin.datasets.scannet_rgbd_dataset import ScanNetRGBDDataset
@@ -26,6 +24,7 @@ from mmfusion_plugin.models.segmentors.safnet import SAFNet
 from mmfusion_plugin.models.segmentors.whole_scene import WholeSceneOptions, segment_scenes
 
 from .device import choose_device
+from .weights import load_weights
 
 FOLDERS = {'pts': 'points', 'pts_semantic_mask': 'semantic_mask', 'frames': 'frames'}
 """Where the conversion puts the files of a scan."""
@@ -80,11 +79,7 @@ class ScanInferencer:
             raise ValueError(f'test_dataloader reads {kind}: need a config that tests on ScanNetRGBDDataset')
         self.device = choose_device(device)
         model = build_model(cfg)
-        install_safe_checkpoint_loading()
-        try:
-            load_checkpoint(model, str(checkpoint), map_location='cpu', strict=True)
-        except RuntimeError as error:
-            raise ValueError(f'{checkpoint} does not fit the config: {error}') from error
+        load_weights(model, checkpoint, str(cfg.filename or 'the config'))
         self.model = revert_sync_batchnorm(model).to(self.device).eval()
         self.classes = tuple(self._dataset_cfg.get('metainfo', {}).get('classes', CLASSES))
         self.palette = [PALETTE[CLASSES.index(name)] for name in self.classes]

@@ -40,6 +40,10 @@ def segment_frame(
     Returns:
         The content of ``segmentation.json``: number of ``points``, points per class, agreement with the boxes
         (:func:`~mmfusion_plugin.apis.box_agreement.summarise`), ``miou`` where the entry has labels, ``seconds``.
+
+    Raises:
+        FileNotFoundError: A file is missing.
+        ValueError: A file is damaged, or config, checkpoint and entry do not fit each other.
     """
     frame = load_keyframe(info_file, index)
     inferencer = LidarSegInferencer(config, checkpoint, device, tta)

@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
+import sys
 
 import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from PIL import Image
 
 from mmfusion_plugin.apis import LidarSegInferencer, load_keyframe
 from mmfusion_plugin.apis.segment_frame import segment_frame
@@ -161,8 +164,48 @@ def test_checkpoint_that_runs_code_is_refused(config, tmp_path):
 
 def test_checkpoint_of_another_model_is_an_error(config, tmp_path):
     torch.save(dict(state_dict=dict(other=torch.zeros(1))), tmp_path / 'other.pth')
-    with pytest.raises(RuntimeError, match='threshold'):
+    with pytest.raises(ValueError, match='other.pth cannot be used with .*config.py: .*threshold'):
         LidarSegInferencer(config, tmp_path / 'other.pth', 'cpu')
+
+
+FAULTS = {
+    'no config': lambda at: (at / 'config.py').unlink(),
+    'a slip': lambda at: (at / 'config.py').write_text('a = b'),
+    'no test data': lambda at: (at / 'config.py').write_text("model = dict(type='HeightSegmentor')"),
+    'an unknown step': lambda at: (at / 'config.py').write_text(CONFIG.replace('LoadLidarSeg', 'NoSuchStep')),
+    'no checkpoint': lambda at: (at / 'weights.pth').unlink(),
+    'no weights': lambda at: (at / 'weights.pth').write_bytes(b'hello'),
+    'a torn checkpoint': lambda at: os.truncate(at / 'weights.pth', 300),
+    "another's weights": lambda at: torch.save(dict(state_dict=dict(other=torch.zeros(1))), at / 'weights.pth'),
+    'no info file': lambda at: (at / 'info.json').unlink(),
+    'a torn info file': lambda at: os.truncate(at / 'info.json', 30),
+    'an entry without sweep': lambda at: (at / 'info.json').write_text('{"metainfo": {}, "data_list": [{}]}'),
+    'no entry': lambda at: (at / 'info.json').write_text('{"metainfo": {}, "data_list": []}'),
+    'no sweep': lambda at: (at / 'sweep.pcd.bin').unlink(),
+    'a torn sweep': lambda at: os.truncate(at / 'sweep.pcd.bin', 33),
+    'a torn image': lambda at: (at / 'front.jpg').write_bytes(b'hello'),
+}
+
+
+@pytest.mark.parametrize('fault', [None, *FAULTS])
+def test_command_ends_with_one_line_of_explanation(
+    config, checkpoint, sweep, tmp_path, repo_root, monkeypatch, capsys, fault
+):
+    sweep.tofile(tmp_path / 'sweep.pcd.bin')
+    Image.new('RGB', (1600, 900), 'green').save(tmp_path / 'front.jpg')
+    front = dict(img_path='front.jpg', cam2img=np.eye(3).tolist(), lidar2cam=np.eye(4).tolist())
+    entry = dict(lidar_points=dict(lidar_path='sweep.pcd.bin', num_pts_feats=5), images=dict(CAM_FRONT=front))
+    (tmp_path / 'info.json').write_text(json.dumps(dict(metainfo={}, data_list=[entry])))
+    if fault:
+        FAULTS[fault](tmp_path)
+    words = [config, checkpoint, '--info', tmp_path / 'info.json', '--out', tmp_path / 'out', '--device', 'cpu']
+    monkeypatch.setattr(sys, 'argv', ['segment_frame.py', *map(str, words)])
+    status = runpy.run_path(str(repo_root / 'tools/segment_frame.py'))['main']()
+    lines = capsys.readouterr().err.splitlines()
+    if fault is None:
+        assert status == 0 and not lines
+    else:
+        assert status == 1 and len(lines) == 1 and lines[0].startswith('error: '), lines
 
 
 def test_real_keyframe_end_to_end(config, checkpoint, real_keyframe, tmp_path, capsys):

@@ -81,8 +81,13 @@ def test_files_are_found_in_nuscenes_folders_too(tmp_path):
     info.write_text(json.dumps(dict(metainfo=dict(info_version='1.1', version='v1.0-mini'), data_list=[entry])))
     frame = load_keyframe(info)
     assert frame.points().shape == (7, 5) and frame.boxes.shape == (0, 7) and not frame.images
-    with pytest.raises(IndexError, match='0..0, asked for 1'):
+    with pytest.raises(ValueError, match='has 1 entries, counted from 0, and none of index 1'):
         load_keyframe(info, 1)
+    for broken in (dict(token='t'), dict(entry, instances=[dict(bbox_label_3d=1)])):
+        info.write_text(json.dumps(dict(metainfo={}, data_list=[broken])))
+        with pytest.raises(ValueError, match='infos.json: entry 0 is not complete'):
+            load_keyframe(info)
+    info.write_text(json.dumps(dict(metainfo={}, data_list=[entry])))
     (tmp_path / 'samples/LIDAR_TOP/sweep.pcd.bin').unlink()
     with pytest.raises(FileNotFoundError, match='sweep.pcd.bin is neither in'):
         load_keyframe(info)
