@@ -84,6 +84,9 @@ def main() -> int:
     scores = found['chamfer']
     print(f'Chamfer distance between neighbours: mean {scores["mean_step"]:.3f}, most {scores["max_step"]:.3f}; '
           f'between the ends {scores["ends"]:.3f} ({found["protocol"]})')  # fmt: skip
+    if found['empty']:
+        print(f'{found["empty"]} of {args.steps} shapes are empty, and steps between these are 0: take more sampling '
+              'steps, another guidance or a longer training')  # fmt: skip
     return 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Dict, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -12,9 +12,9 @@ import torch
 from mmfusion_plugin.evaluation.generation_protocol import GenerationProtocol
 from mmfusion_plugin.evaluation.interpolation_scores import interpolation_smoothness, interpolation_steps
 from mmfusion_plugin.files import write_text
-from mmfusion_plugin.visualization.shape_tiles import shape_tiles
+from mmfusion_plugin.visualization.shape_tiles import Tile, shape_tiles
 
-from .object_inferencer import ObjectOptions
+from .object_inferencer import ObjectOptions, SeenObject
 from .object_tiles import numbered_tiles, picture_tile
 from .voxel_files import write_voxels
 from .voxel_inferencer import VoxelInferencer
@@ -48,8 +48,9 @@ def interpolate_shapes(
 
     Returns:
         The content of ``interpolation.json``: ``ends``, ``mode``, ``sampling``, ``chamfer`` (``mean_step``,
-        ``max_step`` and ``ends``, see ``interpolation_smoothness``, and all ``steps``), ``protocol``, ``voxels`` and
-        ``files``. Distances are multiplied as the protocol says.
+        ``max_step`` and ``ends``, see ``interpolation_smoothness``, and all ``steps``), ``protocol``, ``voxels``,
+        ``empty`` (how many shapes have none: steps between these are 0) and ``files``. Distances are multiplied as the
+        protocol says.
 
     Raises:
         CorruptDataError: A picture or mask is missing or damaged, or no object is to be found in it.
@@ -61,26 +62,42 @@ def interpolate_shapes(
     for mask in masks or ():
         options.check_mask(mask)
     seen = [inferencer.look_at(path, mask, options) for path, mask in zip(ends, masks or (None, None))]
-    first, last = (inferencer.embed(one) for one in seen)
-    path = np.stack([between(first, last, share, mode) for share in np.linspace(0, 1, count)])
-    voxels = inferencer.draw(path, 'interpolation')[:, 0]
-    protocol = GenerationProtocol()
-    clouds = torch.stack([protocol.cloud(shape) for shape in voxels])
-    scores: Dict[str, Any] = {key: protocol.factor * value for key, value in interpolation_smoothness(clouds).items()}
-    scores['steps'] = (protocol.factor * interpolation_steps(clouds)).tolist()
-    files = [path for number, shape in enumerate(voxels) for path in write_voxels(out_dir / f'{number:02d}', shape)]
+    voxels = _draw(inferencer, seen, count, mode)
+    scores = _score(voxels)
+    title = f'{mode} between embeddings, seed {inferencer.sampling.seed}; mean Chamfer step ' \
+            f'{scores["chamfer"]["mean_step"]:.3f}'  # fmt: skip
     pictures = [picture_tile(f'{name}\n{end.name}', one.found) for name, end, one in zip('AB', ends, seen)]
-    title = f'{mode} between embeddings, seed {inferencer.sampling.seed}; mean Chamfer step {scores["mean_step"]:.3f}'
-    strip = [pictures[0], *numbered_tiles('shape', voxels), pictures[1]]
-    files.append(shape_tiles(out_dir / 'strip.png', strip, len(strip), title))
-    summary = dict(
-        ends=[str(end) for end in ends], mode=mode, sampling=inferencer.stamp['sampling'], chamfer=scores,
-        protocol=f'{protocol.points} points on the outer faces of voxels, each shape scaled to the unit cube; squared '
-                 f'distances, both ways added, x{protocol.factor:g}',
-        voxels=voxels.reshape(count, -1).sum(axis=1).tolist(), files=[str(file) for file in files],
-    )  # fmt: skip
+    files = _write(out_dir, voxels, pictures, title)
+    summary = dict(ends=[str(end) for end in ends], mode=mode, sampling=inferencer.stamp['sampling'], **scores,
+                   files=[str(file) for file in files])  # fmt: skip
     write_text(out_dir / 'interpolation.json', json.dumps(summary, indent=1) + '\n')
     return summary
+
+
+def _draw(inferencer: VoxelInferencer, seen: Sequence[SeenObject], count: int, mode: str) -> np.ndarray:
+    """``(count, R, R, R)`` bool, the shapes of both pictures among them."""
+    first, last = (inferencer.embed(one) for one in seen)
+    path = np.stack([between(first, last, share, mode) for share in np.linspace(0, 1, count)])
+    return inferencer.draw(path, 'interpolation')[:, 0]
+
+
+def _score(voxels: np.ndarray) -> Dict[str, Any]:
+    """``chamfer``, ``protocol``, ``voxels`` and ``empty`` of a path ``(S, R, R, R)``."""
+    protocol = GenerationProtocol()
+    clouds = torch.stack([protocol.cloud(shape) for shape in voxels])
+    chamfer: Dict[str, Any] = {key: protocol.factor * value for key, value in interpolation_smoothness(clouds).items()}
+    chamfer['steps'] = (protocol.factor * interpolation_steps(clouds)).tolist()
+    said = f'{protocol.points} points on the outer faces of voxels, each shape scaled to the unit cube; squared ' \
+           f'distances, both ways added, x{protocol.factor:g}'  # fmt: skip
+    counts = voxels.reshape(len(voxels), -1).sum(axis=1).tolist()
+    return dict(chamfer=chamfer, protocol=said, voxels=counts, empty=counts.count(0))
+
+
+def _write(out_dir: Path, voxels: np.ndarray, pictures: Sequence[Tile], title: str) -> List[Path]:
+    """Files of a path, and the strip between both pictures."""
+    files = [path for number, shape in enumerate(voxels) for path in write_voxels(out_dir / f'{number:02d}', shape)]
+    strip = [pictures[0], *numbered_tiles('shape', voxels), pictures[1]]
+    return [*files, shape_tiles(out_dir / 'strip.png', strip, len(strip), title)]
 
 
 def between(first: np.ndarray, last: np.ndarray, share: float, mode: str = 'lerp') -> np.ndarray:

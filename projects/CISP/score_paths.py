@@ -79,7 +79,8 @@ def choose_pairs(pictures: list[Item], count: int) -> list[Pair]:
 
 
 def measure(inferencer: VoxelInferencer, pairs: list[Pair], steps: int) -> list[dict]:
-    """``kind``, ``mode`` and :data:`SCORES` of each pair and mode; all shapes of a pair begin with the same noise."""
+    """``kind``, ``mode``, :data:`SCORES` and ``empty`` of each pair and mode; the latter is the share of shapes without
+    any voxel, between which steps are 0. All shapes of a pair begin with the same noise."""
     protocol, rows = GenerationProtocol(), []
     shares = np.linspace(0, 1, steps)
     for pair in tqdm(pairs, desc='pairs'):
@@ -89,18 +90,21 @@ def measure(inferencer: VoxelInferencer, pairs: list[Pair], steps: int) -> list[
         name = f'{pair.first.key} {pair.last.key}'.replace('/', ' ')  # noise follows from what is behind a slash
         voxels = inferencer.draw(np.stack(embeddings), name)[:, 0]
         clouds = torch.stack([protocol.cloud(shape) for shape in voxels])
-        for mode, path in zip(MODES, clouds.split(steps)):
-            scores = interpolation_smoothness(path)
-            rows.append(dict(kind=pair.kind, mode=mode, **{key: protocol.factor * scores[key] for key in SCORES}))
+        empty = ~voxels.reshape(len(MODES), steps, -1).any(axis=2)
+        for mode, path, share in zip(MODES, clouds.split(steps), empty.mean(axis=1).tolist()):
+            scores = {key: protocol.factor * value for key, value in interpolation_smoothness(path).items()}
+            rows.append(dict(kind=pair.kind, mode=mode, empty=share, **{key: scores[key] for key in SCORES}))
     return rows
 
 
 def means(rows: list[dict]) -> dict[str, float]:
-    """``lerp_within_mean_step`` and so on, over the pairs."""
+    """``lerp_within_mean_step`` and so on, and ``lerp_empty``, over the pairs."""
     found = {}
     for mode, kind in dict.fromkeys((row['mode'], row['kind']) for row in rows):
         group = [row for row in rows if (row['mode'], row['kind']) == (mode, kind)]
         found.update({f'{mode}_{kind}_{key}': statistics.fmean(row[key] for row in group) for key in SCORES})
+    for mode in dict.fromkeys(row['mode'] for row in rows):
+        found[f'{mode}_empty'] = statistics.fmean(row['empty'] for row in rows if row['mode'] == mode)
     return found
 
 
@@ -120,6 +124,8 @@ def main() -> None:
     counts = {f'pairs_{kind}': sum(pair.kind == kind for pair in pairs) for kind in KINDS}
     write_text(args.out, json.dumps({'shapes': args.steps, **counts, **found}) + '\n')
     print(json.dumps(found, indent=1))
+    shares = ', '.join(f'{100 * found[f"{mode}_empty"]:.1f} % ({mode})' for mode in MODES)
+    print(f'shapes without any voxel: {shares}')
 
 
 if __name__ == '__main__':

@@ -137,7 +137,19 @@ def paths(found: Found) -> Optional[str]:
         return None
     entry = next(iter(next(found[name] for name in PATHS if name in found).values()))
     counts = f'{entry["pairs_within"]} pairs within categories, {entry["pairs_across"]} across'
-    return f'{markdown(rows)}\n\n{counts}; {entry["shapes"]} shapes from end to end, 2048 points of each.'
+    said = f'{counts}; {entry["shapes"]} shapes from end to end, 2048 points of each.'
+    return f'{markdown(rows)}\n\n{" ".join([said, *empty_shapes(found)])}'
+
+
+def empty_shapes(found: Found) -> list[str]:
+    """Sentence, if it was counted: a step between two empty shapes is 0, which looks smooth."""
+    parts = []
+    for name in (name for name in PATHS if name in found):
+        keys = {mode: f'{mode}_empty' for mode in ('lerp', 'slerp')}
+        if all(entry.get(key) is not None for entry in found[name].values() for key in keys.values()):
+            shares = ', '.join(f'{_text(found[name], key, 1)} ({mode})' for mode, key in keys.items())
+            parts.append(f'{LABELS[PATHS[name]]} {shares}')
+    return [f'Shapes without any voxel, between which steps are 0, in %: {"; ".join(parts)}.'] if parts else []
 
 
 def endings(found: Found) -> Optional[str]:

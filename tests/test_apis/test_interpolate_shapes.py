@@ -88,11 +88,22 @@ def test_path_between_pictures(world, tmp_path, tool):
     assert f'neighbours: mean {summary["chamfer"]["mean_step"]:.3f}' in text and 'unit cube' in text
     strip = np.asarray(Image.open(tmp_path / 'out/strip.png').convert('RGB'))
     assert strip.shape[1] > 4 * strip.shape[0] / 2 and len(np.unique(strip.reshape(-1, 3), axis=0)) > 50
+    assert summary['empty'] == 0 and 'are empty' not in text
     assert len(summary['files']) == 13 and all(file in text for file in summary['files'])
     still = (world / 'a/00.png', world / 'a/00.png', '--mask', world / 'mask.png', world / 'mask.png')
     assert tool(*still, world / 'ic3d.py', world / 'ic3d.pth', '--mode', 'slerp', *options, tmp_path / 'still')[0] == 0
     assert json.loads((tmp_path / 'still/interpolation.json').read_text())['chamfer']['max_step'] == 0
     assert (np.load(tmp_path / 'still/03.npy') == found[0]).mean() > 0.995
+
+
+def test_empty_shapes_are_said(world, tmp_path, tool):
+    """A step between two of them is 0, which looks smooth."""
+    ends = world / 'a/00.png', world / 'b/00.png'
+    status, text, errors = tool(*ends, world / 'ic3d.py', world / 'ic3d.pth', '--steps', 3, '--threshold', 1e9, '--out',
+                                tmp_path)  # fmt: skip
+    summary = json.loads((tmp_path / 'interpolation.json').read_text())
+    assert status == 0 and '3 of 3 shapes are empty' in text, errors
+    assert summary['empty'] == 3 and summary['voxels'] == [0, 0, 0] and summary['chamfer']['max_step'] == 0
 
 
 def test_what_cannot_be_interpolated_is_one_line(world, tmp_path, tool):

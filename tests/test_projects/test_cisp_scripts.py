@@ -189,4 +189,13 @@ def test_steps_of_a_path(scripts):
     assert first != second and '/' not in first + second, 'each pair has noise of its own'
     found = scripts.paths.means([*rows, dict(rows[0], mean_step=0.0)])
     assert found['lerp_within_mean_step'] == pytest.approx(expected['mean_step'] / 2)
-    assert found['slerp_across_ends'] == 0 and len(found) == 12
+    assert found['slerp_across_ends'] == 0 and found['lerp_empty'] == found['slerp_empty'] == 0 and len(found) == 14
+
+
+def test_empty_shapes_are_counted(scripts):
+    """They all have one cloud, so that a model that draws nothing else would pass for the smoothest of all."""
+    pairs = [scripts.paths.Pair('within', item('x', '0'), item('x', '0')),
+             scripts.paths.Pair('across', item('x', '0'), item('y', '9'))]  # fmt: skip
+    rows = scripts.paths.measure(Painter(), pairs, 4)
+    assert [row['empty'] for row in rows] == [1, 1, 0.25, 0.25] and rows[0]['mean_step'] == 0
+    assert scripts.paths.means(rows)['slerp_empty'] == 0.625

@@ -49,7 +49,8 @@ def scores_of(name: str) -> np.ndarray:
 
 def paths_of(name: str) -> dict:
     values = np.random.default_rng(list(name.encode())).random(len(PATH_KEYS))
-    return {'shapes': 8, 'pairs_within': 5, 'pairs_across': 5, **dict(zip(PATH_KEYS, values.tolist()))}
+    more = {'lerp_empty': values[0], 'slerp_empty': values[1]} if 'ic3d-cisp' in name else {}
+    return {'shapes': 8, 'pairs_within': 5, 'pairs_across': 5, **dict(zip(PATH_KEYS, values.tolist())), **more}
 
 
 class Stub:
@@ -273,6 +274,10 @@ def test_tables_against_numpy(study, tmp_path):
     cells = [spread(ways[key], 3) for key in PATH_KEYS if key.startswith('slerp')]
     assert f'| {labels["ic3d-images"]}, slerp | 0, 1, 2 | {" | ".join(cells)} |' in text
     assert '5 pairs within categories, 5 across; 8 shapes' in text
+    shares = np.array([[paths_of(f'ic3d-cisp-paths_seed{seed}')[f'{mode}_empty'] for mode in ('lerp', 'slerp')]
+                       for seed in SEEDS])  # fmt: skip
+    both = f'{spread(100 * shares[:, 0], 1)} (lerp), {spread(100 * shares[:, 1], 1)} (slerp)'
+    assert f'steps are 0, in %: {labels["ic3d-cisp"]} {both}.' in text, 'and none of a run that did not count them'
     assert 'names the category of 75.0 ± 0.0 % of the test pictures' in text and f'{labels["ic3d-cisp"]} 25.00' in text
     assert 'Scored: 60 pictures; by i2s_top1.' in text and 'Scored: 60 pictures; by iou_mean.' in text
     assert 'Trainings: 24 with 2 at once' in text
