@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -146,16 +147,27 @@ def test_what_is_trained_and_tested_on(world: Path) -> None:
     assert sorted(int(labels[k]['data_samples'].gt_label) for k in range(2)) == [0, 2]
 
 
-@pytest.mark.parametrize('name', [IC3D.replace('-cisp', '-unguided'), IC3D.replace('-cisp', '-clip-file'),
-                                  TINY_IC3D.replace('-cisp', '-unguided'), FILE])  # fmt: skip
-def test_no_rendering_is_needed_where_none_is_loaded(name: str, world: Path, tmp_path: Path) -> None:
+NO_IMAGE = [name.replace('-cisp', end) for name, end in ((IC3D, '-unguided'), (IC3D, '-clip-file'),
+                                                         (TINY_IC3D, '-unguided'), (TINY_IC3D, '-file'))]  # fmt: skip
+
+
+@pytest.mark.parametrize('name', [FULL, TINY, CLASSIFIER, IC3D, TINY_IC3D, *NO_IMAGE])
+def test_no_file_is_asked_for_that_is_not_loaded(name: str, world: Path, tmp_path: Path) -> None:
+    for path in (world / 'ShapeNetRendering').glob('*/*/rendering/*.png'):
+        link = tmp_path / path.relative_to(world)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(path)
     for part in ('ShapeNetVox32', 'ShapeNet.json', '64.npz', '512.npz'):
         (tmp_path / part).symlink_to(world / part)
     for part in ('train', 'val', 'test'):
-        data = dataset(read(name), part, tmp_path)
-        assert len(data) and data[0]['data_samples'].gt_voxels.any()
-        with pytest.raises(FileNotFoundError, match='lack files'):
-            dataset(read(TINY_IC3D), part, tmp_path)
+        assert dataset(read(name), part, tmp_path)[0]['data_samples'].model_id
+    shutil.rmtree(tmp_path / 'ShapeNetRendering')
+    for part in ('train', 'val', 'test'):
+        if name in NO_IMAGE:
+            assert dataset(read(name), part, tmp_path)[0]['data_samples'].gt_voxels.any()
+        else:
+            with pytest.raises(FileNotFoundError, match='lack files'):
+                dataset(read(name), part, tmp_path)
 
 
 # --- numbers ---------------------------------------------------------------------------------------------------------

@@ -32,6 +32,7 @@ models = dict(
     split='cisp',
     categories=categories,
     num_views=num_views,
+    inputs=['image'],
     targets=['voxels'],
 )
 train_dataloader = dict(
