@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import defaultdict
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from mmfusion_plugin.files import write_text
 from mmfusion_plugin.visualization.contact_sheet import contact_sheet
 
 from .mask_inferencer import MaskInferencer, PreparedPhotograph
+from .object_inferencer import weights_digest
 
 STAMP = 'make_masks.json'
 """File beside the masks that says how they were made."""
@@ -146,10 +146,7 @@ def _masks(
 
 def _stamp(inferencer: MaskInferencer, checkpoint: Path, options: MaskOptions) -> Dict[str, Any]:
     """How the masks are made; equal stamps mean equal masks."""
-    weights = hashlib.sha256()
-    for name, value in sorted(inferencer.model.state_dict().items()):
-        weights.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
-    return {'config': inferencer.name, 'checkpoint': str(checkpoint), 'weights': weights.hexdigest()[:16],
+    return {'config': inferencer.name, 'checkpoint': str(checkpoint), 'weights': weights_digest(inferencer.model),
             'pipeline': str(inferencer.steps), 'threshold': options.threshold}  # fmt: skip
 
 
