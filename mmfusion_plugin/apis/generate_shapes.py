@@ -16,7 +16,8 @@ from mmfusion_plugin.visualization.shape_tiles import Tile, shape_tiles
 from .mask_sources import MaskSource
 from .object_inferencer import ObjectOptions, SeenObject, mask_of
 from .object_tiles import numbered_tiles, picture_tile
-from .picture_entries import each_picture, read_entry, stamp_of, write_entry
+from .older_files import remove_older
+from .picture_entries import ENTRY, each_picture, read_entry, stamp_of, write_entry
 from .voxel_files import write_voxels
 from .voxel_inferencer import VoxelInferencer
 
@@ -34,7 +35,8 @@ def generate_shapes(
     """Draw samples for each picture, write them, and print what came of it.
 
     Each gets ``<name>_<k>.npy``, ``.binvox`` and ``.obj`` for k = 00, 01, ..., ``<name>_samples.png`` and
-    ``<name>_shape.json``; ``results.json`` says all. Pictures whose files were made alike are not drawn again.
+    ``<name>_shape.json``; ``results.json`` says all. Pictures whose files were made alike are not drawn again; samples
+    of an earlier run that had more are removed.
 
     Args:
         inferencer: The model; it draws without pictures if it is ``unconditional``.
@@ -94,6 +96,7 @@ def _generate(
         'mask': None if mask is None else str(mask), 'voxels': samples.reshape(len(samples), -1).sum(axis=1).tolist(),
         'files': [str(path) for path in files],
     }  # fmt: skip
+    remove_older(photo.beside(out_dir, ENTRY), photo.beside(out_dir, '_').name, files)
     return write_entry(photo, out_dir, entry, stamp)
 
 

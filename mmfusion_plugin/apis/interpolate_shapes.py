@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 import numpy as np
 import torch
 
+from mmfusion_plugin.datasets.photographs import Photograph, check_outputs
 from mmfusion_plugin.evaluation.generation_protocol import GenerationProtocol
 from mmfusion_plugin.evaluation.interpolation_scores import interpolation_smoothness, interpolation_steps
 from mmfusion_plugin.files import write_text
@@ -16,10 +17,12 @@ from mmfusion_plugin.visualization.shape_tiles import Tile, shape_tiles
 
 from .object_inferencer import ObjectOptions, SeenObject
 from .object_tiles import numbered_tiles, picture_tile
-from .voxel_files import write_voxels
+from .older_files import remove_older
+from .voxel_files import ENDINGS, write_voxels
 from .voxel_inferencer import VoxelInferencer
 
 MODES = ('lerp', 'slerp')
+_STRIP, _REPORT = 'strip.png', 'interpolation.json'
 # Of the angle's sine: directions that are closer to one line have no arc between them that rounding leaves whole.
 _FLAT = 1e-6
 
@@ -35,7 +38,8 @@ def interpolate_shapes(
 ) -> Dict[str, Any]:
     """Draw shapes for embeddings between those of two pictures, and write them when all are drawn.
 
-    Writes ``00.npy``, ``00.binvox``, ``00.obj``, ``01.npy``, ..., ``strip.png`` and ``interpolation.json``.
+    Writes ``00.npy``, ``00.binvox``, ``00.obj``, ``01.npy``, ..., ``strip.png`` and ``interpolation.json``. Numbers
+    that an earlier path had and this one has not are removed.
 
     Args:
         inferencer: The model, which draws one sample of each embedding.
@@ -54,7 +58,7 @@ def interpolate_shapes(
 
     Raises:
         CorruptDataError: A picture or mask is missing or damaged, or no object is to be found in it.
-        ValueError: An option is wrong.
+        ValueError: An option is wrong, or a picture or mask would be written over.
     """
     if mode not in MODES or count < 2:
         raise ValueError(f'need two shapes or more and a mode of {MODES}, got {count} and {mode!r}')
@@ -62,16 +66,24 @@ def interpolate_shapes(
     for mask in masks or ():
         options.check_mask(mask)
     seen = [inferencer.look_at(path, mask, options) for path, mask in zip(ends, masks or (None, None))]
+    check_outputs([Photograph(path, path.stem) for path in (*ends, *(masks or ()))], _outputs(out_dir, count))
     voxels = _draw(inferencer, seen, count, mode)
     scores = _score(voxels)
     title = f'{mode} between embeddings, seed {inferencer.sampling.seed}; mean Chamfer step ' \
             f'{scores["chamfer"]["mean_step"]:.3f}'  # fmt: skip
     pictures = [picture_tile(f'{name}\n{end.name}', one.found) for name, end, one in zip('AB', ends, seen)]
     files = _write(out_dir, voxels, pictures, title)
+    remove_older(out_dir / _REPORT, '', files)
     summary = dict(ends=[str(end) for end in ends], mode=mode, sampling=inferencer.stamp['sampling'], **scores,
                    files=[str(file) for file in files])  # fmt: skip
-    write_text(out_dir / 'interpolation.json', json.dumps(summary, indent=1) + '\n')
+    write_text(out_dir / _REPORT, json.dumps(summary, indent=1) + '\n')
     return summary
+
+
+def _outputs(out_dir: Path, count: int) -> List[Path]:
+    """All that is written."""
+    numbered = [f'{number:02d}{ending}' for number in range(count) for ending in ENDINGS]
+    return [out_dir / name for name in (*numbered, _STRIP, _REPORT)]
 
 
 def _draw(inferencer: VoxelInferencer, seen: Sequence[SeenObject], count: int, mode: str) -> np.ndarray:
@@ -97,7 +109,7 @@ def _write(out_dir: Path, voxels: np.ndarray, pictures: Sequence[Tile], title: s
     """Files of a path, and the strip between both pictures."""
     files = [path for number, shape in enumerate(voxels) for path in write_voxels(out_dir / f'{number:02d}', shape)]
     strip = [pictures[0], *numbered_tiles('shape', voxels), pictures[1]]
-    return [*files, shape_tiles(out_dir / 'strip.png', strip, len(strip), title)]
+    return [*files, shape_tiles(out_dir / _STRIP, strip, len(strip), title)]
 
 
 def between(first: np.ndarray, last: np.ndarray, share: float, mode: str = 'lerp') -> np.ndarray:

@@ -14,7 +14,7 @@ from mmfusion_plugin.datasets.photographs import Photograph
 from mmfusion_plugin.files import write_text
 
 Entry = Dict[str, Any]
-_SUFFIX = '_shape.json'
+ENTRY = '_shape.json'  # end of the name of a picture's entry
 
 
 def each_picture(
@@ -69,13 +69,13 @@ def file_digest(path: Union[str, Path]) -> str:
 
 def write_entry(photo: Photograph, out_dir: Path, entry: Entry, stamp: Dict[str, Any]) -> Entry:
     """Write ``<name>_shape.json``, after all the ``files`` of the entry, for which it vouches; returns the entry."""
-    write_text(photo.beside(out_dir, _SUFFIX), json.dumps({'entry': entry, 'made_by': stamp}, indent=1) + '\n')
+    write_text(photo.beside(out_dir, ENTRY), json.dumps({'entry': entry, 'made_by': stamp}, indent=1) + '\n')
     return entry
 
 
 def read_entry(photo: Photograph, out_dir: Path, stamp: Dict[str, Any]) -> Optional[Entry]:
     """The entry of a picture whose files are there and were made so; None where they were not."""
-    path = photo.beside(out_dir, _SUFFIX)
+    path = photo.beside(out_dir, ENTRY)
     try:
         found = json.loads(path.read_text(encoding='utf-8'))
         entry, same = found['entry'], found['made_by'] == stamp

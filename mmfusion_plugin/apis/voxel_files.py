@@ -11,6 +11,7 @@ from mmfusion_plugin.converters.binvox import VoxelGrid, write_binvox
 from mmfusion_plugin.files import whole_file, write_text
 from mmfusion_plugin.ops.voxel_surface import QuadMesh, voxel_mesh
 
+ENDINGS = ('.npy', '.binvox', '.obj')
 # Generated shapes lie in the cube of side 1 about the origin.
 _CORNER, _SIDE = -0.5, 1.0
 
@@ -27,7 +28,7 @@ def write_voxels(stem: Path, occupied: np.ndarray) -> List[Path]:
     Returns:
         The paths.
     """
-    array, binvox, mesh = (stem.with_name(stem.name + suffix) for suffix in ('.npy', '.binvox', '.obj'))
+    array, binvox, mesh = (stem.with_name(stem.name + suffix) for suffix in ENDINGS)
     with whole_file(array) as partial, open(partial, 'wb') as file:
         np.save(file, occupied)
     write_binvox(binvox, VoxelGrid(occupied, (_CORNER,) * 3, _SIDE))

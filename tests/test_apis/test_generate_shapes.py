@@ -144,6 +144,24 @@ def test_a_second_run_keeps_what_would_be_made_again(world, tmp_path, tool, undr
     assert run('--steps', 2) == 1 and (tmp_path / 'plain_00.obj').is_file()
 
 
+def test_fewer_samples_leave_no_older_ones(world, tmp_path, tool, undrawn):
+    """Only what the earlier run has written is removed, whatever its entry says, and by no other name."""
+    arguments = world / 'photos/plain.png', *pair(world, 'ic3d'), '--out', tmp_path
+    assert tool(*arguments, '--samples', 4)[0] == 0
+    mine = [tmp_path / name for name in ('plain_07.npy', 'plain_02.txt', 'other_02.npy', 'plain_x_02.npy', '02.npy')]
+    for path in mine:
+        path.touch()
+    entry = json.loads((tmp_path / 'plain_shape.json').read_text())
+    entry['entry']['files'] += [str(path) for path in mine[1:]] + ['../plain_09.npy', 7]
+    (tmp_path / 'plain_shape.json').write_text(json.dumps(entry))
+    assert tool(*arguments, '--samples', 2)[0] == 0
+    assert all(path.is_file() for path in mine)
+    found = {path.name for path in tmp_path.glob('plain_0*.*')} - {path.name for path in mine}
+    assert found == {f'plain_0{number}{end}' for number in (0, 1) for end in ('.npy', '.binvox', '.obj')}
+    (tmp_path / 'plain_shape.json').write_text('[]')
+    assert tool(*arguments, '--samples', 1)[0] == 0 and (tmp_path / 'plain_01.npy').is_file(), 'nothing lists it'
+
+
 def test_without_a_picture(world, tmp_path, tool, undrawn):
     """Of a model without condition, and by the null token of another, where the encoder is not asked."""
     model = random_model({**IC3D, **UNCONDITIONAL})

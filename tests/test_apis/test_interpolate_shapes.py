@@ -106,6 +106,27 @@ def test_empty_shapes_are_said(world, tmp_path, tool):
     assert summary['empty'] == 3 and summary['voxels'] == [0, 0, 0] and summary['chamfer']['max_step'] == 0
 
 
+def test_a_shorter_path_leaves_no_older_shapes(world, tmp_path, tool):
+    arguments = world / 'a/00.png', world / 'b/00.png', world / 'ic3d.py', world / 'ic3d.pth', '--out', tmp_path
+    assert tool(*arguments, '--steps', 4)[0] == 0
+    (tmp_path / '07.npy').touch()
+    assert tool(*arguments, '--steps', 2)[0] == 0
+    shapes = [f'0{number}{end}' for number in (0, 1) for end in ('.npy', '.binvox', '.obj')]
+    assert {path.name for path in tmp_path.iterdir()} == {*shapes, 'strip.png', 'interpolation.json', '07.npy'}
+
+
+def test_inputs_are_not_written_over(world, tmp_path, tool):
+    for name, ends, mask in (('strip.png', (tmp_path / 'strip.png', world / 'b/00.png'), ()),
+                             ('00.obj', (world / 'a/00.png', world / 'b/00.png'),
+                              ('--mask', world / 'mask.png', tmp_path / '00.obj'))):  # fmt: skip
+        content = (world / ('mask_b.png' if mask else 'a/00.png')).read_bytes()
+        (tmp_path / name).write_bytes(content)
+        status, _, errors = tool(*ends, *mask, world / 'ic3d.py', world / 'ic3d.pth', '--steps', 2, '--out', tmp_path)
+        assert status == 1 and f'{name} is to be written, but is the photograph' in errors
+        assert (tmp_path / name).read_bytes() == content and [path.name for path in tmp_path.iterdir()] == [name]
+        (tmp_path / name).unlink()
+
+
 def test_what_cannot_be_interpolated_is_one_line(world, tmp_path, tool):
     ends, model = (world / 'a/00.png', world / 'b/00.png'), (world / 'ic3d.py', world / 'ic3d.pth')
     free = write_model(world, {**IC3D, **UNCONDITIONAL}, 'free')
