@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,26 @@ def test_flips_that_all_follow_pass(flip: dict) -> None:
         assert (results['points'][:, 2] == 250).all() and results['num_foreground'] == 400
         run(together(flip), points(), PACK)
         run(together(flip), dict(type='CropToMask'), points(as_base_points=True), PACK)
+
+
+@pytest.mark.parametrize('steps, name', [
+    ((FLIP,), 'RandomFlip'), ((together(FLIP),), 'RandomFlip'), ((dict(FLIP, prob=0.0),), 'RandomFlip'),
+    ((RESIZE, together(SOMETIMES, RESIZE)), 'RandomFlip'), ((dict(type='CropToMask'),), 'CropToMask'),
+])  # fmt: skip
+def test_depth_maps_are_not_loaded_for_images_that_lie_otherwise(steps: tuple, name: str, tmp_path: Path) -> None:
+    np.save(tmp_path / 'depth.npy', sample()['depth_map'])
+    load = dict(type='LoadDepthMap')
+
+    def of_file(*order: dict) -> dict:
+        return Compose(list(order))(dict(sample('depth_map'), depth_path=str(tmp_path / 'depth.npy')))
+
+    with pytest.raises(ValueError, match=f'sheet.png: LoadDepthMap stands behind {name}, .* right behind the step'):
+        of_file(*steps, load)
+    np.testing.assert_array_equal(of_file(RESIZE, load)['depth_map'], sample()['depth_map'])
+    if steps != (FLIP,):  # alone, it is refused later
+        results = of_file(load, *steps)
+        np.testing.assert_array_equal(results['depth_map'], results['mask'])
+        assert ((results['img'][..., 0] == 250) == results['mask']).all()
 
 
 def test_images_without_maps_may_be_flipped_by_themselves() -> None:

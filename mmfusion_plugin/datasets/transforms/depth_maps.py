@@ -13,12 +13,16 @@ from mmdet3d.registry import TRANSFORMS
 
 from ..damage import CorruptDataError, read_bytes
 from ..tally import sample_name
+from .followed_flips import check_unmoved
 
 
 @TRANSFORMS.register_module()
 class LoadDepthMap(BaseTransform):
     """Load the depth of each pixel of ``img`` from ``depth_path``: ``.npy``, or an image of one channel (16-bit PNG,
     floating TIFF, EXR where OpenCV reads it), as any monocular estimator writes it.
+
+    It belongs right behind the loading of the image: the file lies as the photograph does, and what flips, crops or
+    turns the image later takes the map along (``TransformImageAndMask``, ``CropToMask``).
 
     Args:
         scale: Values of the file are multiplied by it, for example 0.001 for millimetres.
@@ -36,7 +40,9 @@ class LoadDepthMap(BaseTransform):
         Raises:
             CorruptDataError: The file is missing or damaged, has several channels, or another size.
             KeyError: The sample names no ``depth_path``.
+            ValueError: The image was flipped or cropped before.
         """
+        check_unmoved(results, 'LoadDepthMap')
         if 'depth_path' not in results:
             raise KeyError(f'{sample_name(results)} has no depth_path: let the dataset name one for each image')
         path, shape = results['depth_path'], results['img'].shape[:2]

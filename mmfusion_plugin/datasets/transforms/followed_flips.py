@@ -35,5 +35,26 @@ def check_flip(results: dict[str, Any]) -> None:
         )
 
 
+def check_unmoved(results: dict[str, Any], step: str) -> None:
+    """Refuse to load a map of the file's pixels for an image that a transform may have flipped, or has cropped.
+
+    Known are the transforms that write ``flip``, as ``RandomFlip`` of mmcv does whether it flips or not, so that the
+    first sample tells, and ``CropToMask``. What crops or turns an image without a word is not seen here.
+
+    Args:
+        results: Of the pipeline.
+        step: That loads the map, for the message.
+
+    Raises:
+        ValueError: There was such a transform.
+    """
+    moved = [name for key, name in (('flip', 'RandomFlip'), ('mask_crop', 'CropToMask')) if key in results]
+    if moved:
+        raise ValueError(
+            f'{sample_name(results)}: {step} stands behind {moved[0]}, and its map would lie otherwise than the image: '
+            'put it right behind the step that loads the image'
+        )
+
+
 def _flip(results: dict[str, Any]) -> Optional[str]:
     return str(results.get('flip_direction')) if results.get('flip') else None
