@@ -17,6 +17,8 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from shapenet_hand_world import CHAIR, CISP, MODELS, PLANE, VIEWS, make_shapenet
 
+from mmfusion_plugin.models.diffusion import GaussianDiffusion
+
 ROOT = Path(__file__).resolve().parents[1] / 'configs'
 CONFIGS = sorted(ROOT.glob('cisp/*.py')) + sorted(ROOT.glob('ic3d/*.py'))
 NAMES = {path.stem for path in CONFIGS}
@@ -160,7 +162,7 @@ def test_no_file_is_asked_for_that_is_not_loaded(name: str, world: Path, tmp_pat
     for part in ('ShapeNetVox32', 'ShapeNet.json', '64.npz', '512.npz'):
         (tmp_path / part).symlink_to(world / part)
     for part in ('train', 'val', 'test'):
-        assert dataset(read(name), part, tmp_path)[0]['data_samples'].model_id
+        assert set(dataset(read(name), part, tmp_path)[0]) == {'inputs', 'data_samples'}
     shutil.rmtree(tmp_path / 'ShapeNetRendering')
     for part in ('train', 'val', 'test'):
         if name in NO_IMAGE:
@@ -168,6 +170,26 @@ def test_no_file_is_asked_for_that_is_not_loaded(name: str, world: Path, tmp_pat
         else:
             with pytest.raises(FileNotFoundError, match='lack files'):
                 dataset(read(name), part, tmp_path)
+
+
+@pytest.mark.parametrize('path', [*CONFIGS, *ROOT.glob('reconstnet/*.py')], ids=stem)
+def test_what_is_scored_does_not_depend_on_chance(path: Path) -> None:
+    """Training may draw views and points; validation and test have the same ones each time, in the same order."""
+    cfg = Config.fromfile(path)
+    for part in ('val', 'test'):
+        if f'{part}_dataloader' not in cfg:
+            assert path.stem == 'reconstnet_1xb32_pix3d' and part == 'val'
+            continue
+        loader = cfg[f'{part}_dataloader']
+        assert 'random' not in str(loader.to_dict()).lower(), (path.stem, part)
+        assert loader.dataset.test_mode and loader.sampler == dict(type='DefaultSampler', shuffle=False)
+
+
+def test_the_points_that_are_scored(world: Path) -> None:
+    narrow = read('reconstnet-cisp-tiny_1xb16_synthetic-shapenet')
+    for part, points in (('train', 512), ('val', 1024), ('test', 1024)):
+        first, second = (dataset(narrow, part, world)[0]['data_samples'].gt_points for _ in range(2))
+        assert first.shape == (points, 3) and torch.equal(first, second) == (part != 'train')
 
 
 # --- numbers ---------------------------------------------------------------------------------------------------------
@@ -234,13 +256,19 @@ def test_numbers_of_ic3d(name: str, differences: dict) -> None:
     width = {None: 0, 'CISPImageEncoder': 256, 'DistilledVisionTransformer': 768, 'VisionTransformer': 1024}
     assert encoder is None or width[type(encoder).__name__] == model.denoiser.embed_dim
     assert [sampling.num_samples, sampling.clip, sampling.threshold, model.p_uncond] == [10, False, 0.5, 0.1]
-    betas = [float(model.diffusion.betas[k]) for k in (0, -1)] if model.diffusion.betas.device.type == 'cpu' else None
-    assert betas in (None, pytest.approx([1e-4, 0.02])) and model.diffusion.num_steps == 1000
     assert cfg.train_dataloader.batch_size == 4 and cfg.train_cfg.max_epochs == 300
     assert cfg.optim_wrapper.type == 'AmpOptimWrapper' and cfg.optim_wrapper.optimizer == dict(type='AdamW', lr=3e-4)
     (plateau,) = cfg.param_scheduler
     assert [plateau.type, plateau.patience] == ['ReduceOnPlateauLR', 7]
     assert plateau.monitor == cfg.default_hooks.checkpoint.save_best == 'noise_error' and plateau.rule == 'less'
+
+
+@pytest.mark.parametrize('path', [path for path in CONFIGS if path.parent.name == 'ic3d'], ids=stem)
+def test_schedule_of_noise(path: Path) -> None:
+    """Ho et al.'s in every config; only the narrow ones predict the start."""
+    diffusion = GaussianDiffusion(**read(path.stem).model.diffusion)
+    np.testing.assert_allclose(diffusion.betas, np.linspace(1e-4, 0.02, 1000), rtol=1e-9)
+    assert diffusion.prediction == ('start' if 'tiny' in path.stem else 'noise')
 
 
 def test_every_config_is_looked_at() -> None:

@@ -19,8 +19,8 @@ model = dict(
 )
 steps = dict(LoadRendering=dict(background=240, size=224))
 train_pipeline = [dict(step, **steps.get(step['type'], {})) for step in _base_.train_pipeline]
-test_pipeline = train_pipeline
-models = dict(split='cisp', categories=categories, pipeline=train_pipeline)
-train_dataloader = dict(dataset=models)
-val_dataloader = dict(dataset=models)
-test_dataloader = dict(dataset=dict(models, part='test'))
+test_pipeline = [dict(step, **steps.get(step['type'], {})) for step in _base_.test_pipeline]
+models = dict(split='cisp', categories=categories)
+train_dataloader = dict(dataset=dict(models, pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(models, pipeline=test_pipeline))
+test_dataloader = dict(dataset=dict(models, part='test', pipeline=test_pipeline))
