@@ -1,5 +1,6 @@
-# What configs of reconstruction share: a Chamfer distance is best where it is least. No hook draws clouds: the one of
-# the other systems draws labels of points.
+# What configs of single objects share, of reconstruction, retrieval and diffusion. No hook draws anything: the one of
+# the other systems draws labels of points. Reconstruction is best where its Chamfer distance is least; configs of
+# retrieval and diffusion name a score of their own in its place.
 _base_ = './default_runtime.py'
 
 default_hooks = dict(
