@@ -96,7 +96,8 @@ def test_validation_by_the_noise():
     model, data, given = build(validation='noise').eval(), samples(3), inputs('embedding', 3)
     batch = dict(inputs=dict(embedding=list(given['embedding'])), data_samples=data)
     found = model.val_step(batch)
-    assert found is not data or all('noise_error' in sample for sample in data)
+    assert [sample.model_id for sample in found] == ['chair0', 'chair1', 'chair2']
+    assert all('noise_error' in sample for sample in found)
     share = (1 - torch.linspace(1e-4, 0.02, 8)).cumprod(0)
     noises = noise_of_images(data, 4, SIDE**3, 0)
     for row, sample in enumerate(found):
