@@ -10,8 +10,9 @@ from pathlib import Path
 EXAMPLES = """examples:
   # the shapes of the config's test split
   python tools/embed_shapes.py CONFIG CHECKPOINT --out work_dirs/gallery.npz
-  # those of the training split, with the images of all their views
-  python tools/embed_shapes.py CONFIG CHECKPOINT --split train --images --views all --out work_dirs/train.npz
+  # those of the whole split, with the images of all their views: what a model conditioned on a file is trained on
+  python tools/embed_shapes.py CONFIG CHECKPOINT --split train val test --images --views all \\
+      --out work_dirs/embeddings.npz
   # voxels of your own: files, and folders of files
   python tools/embed_shapes.py CONFIG CHECKPOINT chair.binvox ShapeNetVox32/04379243 --out work_dirs/mine.npz
 
@@ -35,7 +36,7 @@ def parse_args() -> argparse.Namespace:
     option('shapes', nargs='*', type=Path, metavar='SHAPE', help='.binvox files, or folders of them (default: the '
            'dataset that the config tests on)')  # fmt: skip
     option('--out', type=Path, required=True, metavar='FILE', help='gallery to write, .npz')
-    option('--split', metavar='PART', help="train, val or test (default: the config's)")
+    option('--split', nargs='+', metavar='PART', help="train, val, test, or several of them (default: the config's)")
     option('--images', action='store_true', help='embed the images of the split, too')
     option('--views', nargs='+', metavar='N', help="which of each model's images: numbers, or all (default: the "
            "config's)")  # fmt: skip
@@ -58,7 +59,7 @@ def main() -> int:
             raise ValueError('--views chooses images: say --images too')
         inferencer = EmbeddingInferencer(args.config, args.checkpoint, args.device)
         items = (file_items(args.shapes) if args.shapes
-                 else dataset_items(inferencer, args.split, args.images, view_numbers(args.views)))  # fmt: skip
+                 else dataset_items(inferencer, args.split or (), args.images, view_numbers(args.views)))  # fmt: skip
         done = embed_items(inferencer, items, args.out, args.checkpoint, args.batch_size)
     except (OSError, ValueError) as error:
         print(f'error: {error}', file=sys.stderr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence
@@ -39,26 +40,42 @@ class Item:
 
 def dataset_items(
     inferencer: ObjectInferencer,
-    part: Optional[str] = None,
+    parts: Sequence[str] = (),
     images: bool = False,
     views: Optional[Sequence[int]] = None,
 ) -> List[Item]:
     """The shapes of the dataset that a config tests on, in its order, and then, if wanted, the images.
 
+    Of several parts those of the first come first.
+
     Args:
         inferencer: Of the config.
-        part: Of the split, in place of the config's.
+        parts: Of the split, in place of the config's.
         images: Images, too.
         views: Numbers of the images' views in place of the config's; empty takes all.
 
     Raises:
         FileNotFoundError: Files are missing.
-        ValueError: The dataset knows no such part, has no voxels, or has no samples.
+        ValueError: The dataset knows no such part, has no voxels, or has no samples; or something comes twice.
     """
+    of_views: Dict[str, Any] = {} if views is None else {'views': list(views) or None}
+    changes = [{**of_views, 'part': part} for part in parts] or [of_views]
+    entries = [entry for more in changes for entry in _entries(inferencer, more)]
+    shapes: Dict[str, Item] = {}
+    for entry in entries:
+        shapes.setdefault(_model(entry), _item(entry, 'shape'))
+    pictures = [_item(entry, 'image') for entry in entries]
+    counts = Counter(item.key for item in pictures)
+    twice = next((key for key, count in counts.items() if count > 1), None)
+    if twice is not None:
+        raise ValueError(f'{twice} would stand in the gallery more than once: name each part of the split, and each '
+                         'view, once')  # fmt: skip
+    return [*shapes.values(), *(pictures if images else ())]
+
+
+def _entries(inferencer: ObjectInferencer, more: Dict[str, Any]) -> List[Dict[str, Any]]:
+    """Of the dataset, with some arguments in place of the config's."""
     cfg = dict(inferencer.dataset_cfg)
-    more: Dict[str, Any] = {} if part is None else {'part': part}
-    if views is not None:
-        more['views'] = list(views) or None
     if more and step_name(cfg) != 'ShapeNetR2N2Dataset':
         raise ValueError(f'{inferencer.name} tests on a {step_name(cfg)}, which has neither parts nor views: leave out '
                          f'{" and ".join(sorted(more))}')  # fmt: skip
@@ -67,10 +84,7 @@ def dataset_items(
     if 'voxel_path' not in entries[0]:
         raise ValueError(f"{inferencer.name} tests on samples without voxels: set targets=['voxels'] in the dataset of "
                          'its test_dataloader')  # fmt: skip
-    shapes: Dict[str, Item] = {}
-    for entry in entries:
-        shapes.setdefault(_model(entry), _item(entry, 'shape'))
-    return [*shapes.values(), *(_item(entry, 'image') for entry in entries if images)]
+    return entries
 
 
 def file_items(sources: Sequence[Path]) -> List[Item]:

@@ -77,7 +77,7 @@ def retrieved_shapes(cfg: Config, checkpoint: str, asked: Entries, samples: int,
     cfg.test_dataloader.dataset.missing = 'keep'  # of training models there are shapes, but perhaps no sketches
     inferencer = EmbeddingInferencer(cfg, checkpoint)
     pictures = [item for item in dataset_items(inferencer, images=True) if item.kind == 'image']
-    items = [*dataset_items(inferencer, 'train'), *pictures]
+    items = [*dataset_items(inferencer, ['train']), *pictures]
     gallery = embed_items(inferencer, items, out / 'gallery.npz', checkpoint).gallery
     rows = dict(zip(gallery.keys, gallery.vectors))
     keys = [f'{entry["synset"]}/{entry["model_id"]}/{entry["view"]:02d}' for entry in asked]

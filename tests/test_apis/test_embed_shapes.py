@@ -13,6 +13,7 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.runner import load_checkpoint
 from shapenet_hand_world import CHAIR, PLANE, make_shapenet, voxels
+from shapenet_hand_world import CISP as CISP_SPLIT
 from shapenet_hand_world import MODELS as IDS
 
 from mmfusion_plugin.apis import embed_shapes
@@ -102,6 +103,22 @@ def test_a_second_run_embeds_what_is_new(world, tool, monkeypatch):
     made.clear()
     others = write_model(world, CISP, 'other', world / 'shapenet', seed=1)
     assert tool(*others, '--out', out)[0] == 0 and len(made) == 2
+
+
+def test_several_parts_of_the_split(world, tool):
+    """All shapes and then all images, part by part: what a model conditioned on a file is trained and tested on."""
+    models, out = (world / 'cisp.py', world / 'cisp.pth'), world / 'all.npz'
+    arguments = *models, '--images', '--views', 0, 2, '--out', out
+    status, text, errors = tool(*arguments, '--split', 'train', 'val', 'test')
+    assert status == 0 and '5 shapes, 10 images' in text, errors
+    parts = {part: [f'{synset}/{model}' for synset in sorted(CISP_SPLIT) for model in CISP_SPLIT[synset][part]]
+             for part in ('train', 'val', 'test')}  # fmt: skip
+    found = read_gallery(out).keys.tolist()
+    assert [sorted(found[:2]), found[2:3], sorted(found[3:5])] == list(parts.values())
+    assert found[5:] == [f'{name}/{view:02d}' for name in found[:5] for view in (0, 2)]
+    for wrong in (('--split', 'test', 'val', 'test'), ('--views', 1, 1)):
+        status, _, errors = tool(*arguments, *wrong)
+        assert status == 1 and 'would stand in the gallery more than once' in errors, wrong
 
 
 def test_files_of_one_s_own(world, tool):
