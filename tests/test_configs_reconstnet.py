@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.dataset import pseudo_collate
 from mmengine.evaluator import Evaluator
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import PARAM_SCHEDULERS, init_default_scope
+from mmengine.runner import Runner
 from shapenet_hand_world import CHAIR, MODELS, PLANE, VIEWS, make_pix3d, make_shapenet
 
 ROOT = Path(__file__).resolve().parents[1] / 'configs'
@@ -85,13 +85,18 @@ def test_one_training_and_one_prediction_step(path: Path, worlds: dict) -> None:
             sets[split] = DATASETS.build(options)
     cfg.model.head.update(num_points=64, hidden_channels=[16], fc_channels=16)
     model = built(cfg)
+    batches = {}
+    for split, data in sets.items():
+        loader = cfg[f'{split}_dataloader'].to_dict()
+        loader.update(dataset=data, batch_size=2, num_workers=0, persistent_workers=False)
+        batches[split] = next(iter(Runner.build_dataloader(loader, seed=0)))
     if 'train' in sets:
-        batch = pseudo_collate([sets['train'][k] for k in range(2)])
+        batch = batches['train']
         losses = model.train_step(batch, build_optim_wrapper(model, cfg.optim_wrapper))
         wanted = {key for key in ('loss_chamfer', 'loss_emd', 'loss_diversity') if cfg.model.head.get(key)}
         assert set(losses) == {'loss', *wanted} and all(map(math.isfinite, map(float, losses.values()))), losses
 
-    samples = pseudo_collate([sets['test'][k] for k in range(2)])
+    samples = batches['test']
     with torch.no_grad():
         results = model.eval().test_step(samples)
     assert all(result.pred_points.shape == (64, 3) for result in results)
