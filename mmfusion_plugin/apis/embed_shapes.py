@@ -39,7 +39,7 @@ def embed_items(
     """Embed shapes and images and write them to ``out``.
 
     What an earlier run made by the same weights of the same files is kept. While it runs, ``<out>.part.npz`` has what
-    is done; ``out`` appears, or is replaced, at the end.
+    is done; ``out`` appears, or is replaced, at the end. Only galleries are replaced.
 
     Args:
         inferencer: The model.
@@ -49,7 +49,7 @@ def embed_items(
         batch_size: Items that pass the network together.
 
     Raises:
-        ValueError: ``out`` has another ending, or nothing could be read.
+        ValueError: ``out`` has another ending, or is there and no gallery; or nothing could be read.
     """
     if out.suffix != '.npz' or batch_size < 1:
         raise ValueError(f'need an --out that ends in .npz and a batch of at least 1, got {out} and {batch_size}')
@@ -114,8 +114,11 @@ def _known(made_by: Dict[str, Any], paths: Sequence[Path], digests: Dict[Item, s
     for path in paths:
         try:
             found = read_gallery(path)
-        except (OSError, ValueError):
-            continue  # none, or another file: what is named --out is replaced
+        except FileNotFoundError:
+            continue
+        except ValueError as error:
+            raise ValueError(f'{path} is there, is no gallery and would be replaced: name another --out, or move it '
+                             'away') from error  # fmt: skip
         if all(found.made_by.get(name) == made_by[name] for name in ('weights', 'pipeline')):
             rows.update(zip(zip(found.kinds, found.keys, found.digests), found.vectors))
     known = {item: rows.get((item.kind, item.key, digest)) for item, digest in digests.items()}

@@ -121,6 +121,17 @@ def test_several_parts_of_the_split(world, tool):
         assert status == 1 and 'would stand in the gallery more than once' in errors, wrong
 
 
+@pytest.mark.parametrize('name', ['out.npz', 'out.part.npz'])
+def test_only_galleries_are_replaced(world, tool, name):
+    """Not, for instance, embeddings of another network, nor what a folder of the name holds."""
+    path, models = world / name, (world / 'cisp.py', world / 'cisp.pth')
+    np.savez(path, keys=['a'], vectors=np.ones((1, 512)))
+    content = path.read_bytes()
+    status, _, errors = tool(*models, '--out', world / 'out.npz')
+    assert status == 1 and f'{name} is there, is no gallery and would be replaced: name another --out' in errors
+    assert path.read_bytes() == content and [one.name for one in world.glob('out*')] == [name]
+
+
 def test_files_of_one_s_own(world, tool):
     """Folders in ShapeNet's layout or any, single files; what cannot be read is listed and left out."""
     models, root = (world / 'cisp.py', world / 'cisp.pth'), world / 'shapenet/ShapeNetVox32'
