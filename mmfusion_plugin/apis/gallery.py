@@ -22,7 +22,6 @@ from mmfusion_plugin.files import whole_file
 
 from .embedding_inferencer import EmbeddingInferencer
 
-KINDS = ('shape', 'image')
 _TEXTS = ('keys', 'kinds', 'paths', 'synsets', 'categories', 'digests')
 _TOOL = 'tools/embed_shapes.py'
 
@@ -45,7 +44,7 @@ class Gallery:
 
         Args:
             vector: ``(D,)``, of any length.
-            kind: See ``KINDS``.
+            kind: See ``KINDS`` of ``datasets.embedding_files``.
             count: How many; fewer where the gallery has not as many.
 
         Returns:

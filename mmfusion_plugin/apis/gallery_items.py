@@ -108,12 +108,17 @@ def file_items(sources: Sequence[Path]) -> List[Item]:
     return list(found.values())
 
 
+def shape_name(path: Path) -> str:
+    """What a file of voxels is called: as its file, or, since ``ShapeNetVox32`` calls all ``model``, as its folder."""
+    return path.resolve().parent.name if path.stem == 'model' else path.stem
+
+
 def _files_below(source: Path) -> List[tuple]:
     """Paths and keys."""
     if source.is_file():
         if source.suffix.lower() != SUFFIX:
             raise ValueError(f'{source} is no file of voxels: need {SUFFIX} files, or folders of such')
-        return [(source, source.parent.name if source.stem == 'model' else source.stem)]
+        return [(source, shape_name(source))]
     if not source.is_dir():
         raise FileNotFoundError(f'{source} is neither a {SUFFIX} file nor a folder of such')
     paths = sorted(path for path in source.rglob('*') if path.suffix.lower() == SUFFIX and path.is_file())

@@ -11,14 +11,15 @@ import numpy as np
 
 from mmfusion_plugin.converters.binvox import read_binvox
 from mmfusion_plugin.datasets.damage import CorruptDataError
+from mmfusion_plugin.datasets.embedding_files import KINDS
 from mmfusion_plugin.datasets.object_images import read_object_image
 from mmfusion_plugin.datasets.photographs import Photograph, read_photograph
 from mmfusion_plugin.files import write_text
 from mmfusion_plugin.visualization.shape_tiles import Tile, shape_tiles
 
 from .embedding_inferencer import EmbeddingInferencer
-from .gallery import KINDS, Gallery
-from .gallery_items import SUFFIX
+from .gallery import Gallery
+from .gallery_items import SUFFIX, shape_name
 from .mask_sources import MaskSource
 from .object_inferencer import ObjectOptions, drawable, mask_of
 from .object_tiles import picture_tile
@@ -48,7 +49,7 @@ class Search(NamedTuple):
 def retrieve(search: Search, sources: Sequence[Path], out_dir: Path, masks: Optional[MaskSource] = None) -> dict:
     """Look for each picture or shape in a gallery, print what is found, and draw it.
 
-    Each gets ``<name>_found.png``; ``results.json`` lists everything.
+    Each gets ``<name>_found.png``; ``results.json`` lists everything. A ``model.binvox`` is called as its folder.
 
     Args:
         search: See there.
@@ -85,7 +86,7 @@ def _queries(sources: Sequence[Path], out_dir: Path, masks: MaskSource) -> List[
         raise FileNotFoundError(f'there is no shape {missing}')
     pictures = [source for source in sources if source not in shapes]
     found = masks.photographs(pictures, out_dir) if pictures else []
-    found += [Photograph(path, path.stem) for path in shapes]
+    found += [Photograph(path, shape_name(path)) for path in shapes]
     names = [query.name for query in found]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:

@@ -1,12 +1,16 @@
-"""Embeddings in a file: an array of names and one of vectors, whatever network made them; a gallery has both, too."""
+"""Embeddings in a file: an array of names and one of vectors, whatever network made them; a gallery has both, too.
+
+Where there is an array of kinds, too, as in a gallery, it says whether a vector is of an image or of the shape itself.
+"""
 
 from __future__ import annotations
 
 import zipfile
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import numpy as np
 
+KINDS = ('shape', 'image')
 REMEDY = 'write it with numpy.savez(path, keys=[...], vectors=...), or again if it was cut off'
 
 
@@ -16,14 +20,18 @@ class EmbeddingTable(NamedTuple):
     Attributes:
         rows: Row of each name.
         vectors: ``(N, D)`` float16, float32 or float64, finite.
+        kinds: ``(N,)`` text, of what each is, see ``KINDS``; None where the file does not say.
     """
 
     rows: dict[str, int]
     vectors: np.ndarray
+    kinds: Optional[np.ndarray] = None
 
 
 def read_embeddings(path: str) -> EmbeddingTable:
     """Read a ``.npz`` file with ``keys`` ``(N,)``, text, and ``vectors`` ``(N, D)``, floating; nothing is unpickled.
+
+    It may have ``kinds`` ``(N,)``, text.
 
     Raises:
         FileNotFoundError: There is no file.
@@ -39,6 +47,7 @@ def read_embeddings(path: str) -> EmbeddingTable:
             if lacking:
                 raise ValueError(f'no array {" and no ".join(sorted(lacking))}, but {content.files}')
             keys, vectors = content['keys'], content['vectors']
+            kinds = content['kinds'] if 'kinds' in content.files else None
     except FileNotFoundError as error:
         raise FileNotFoundError(f'{path}, the file of the embeddings, not found: {REMEDY}') from error
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
@@ -50,8 +59,10 @@ def read_embeddings(path: str) -> EmbeddingTable:
         bad = int((~np.isfinite(vectors)).sum())
         raise ValueError(f'{path} must hold vectors (N, D) of finite numbers, got {vectors.shape}, {bad} of them '
                          'NaN or infinite')
+    if kinds is not None and (kinds.shape != keys.shape or not set(kinds.tolist()) <= set(KINDS)):
+        raise ValueError(f'{path} must hold kinds (N,) of {KINDS}, if any, got {kinds.dtype} {kinds.shape}: {REMEDY}')
     rows = {key: row for row, key in enumerate(keys.tolist())}
     if len(rows) != len(keys):
         names, counts = np.unique(keys, return_counts=True)
         raise ValueError(f'{path} has {str(names[counts > 1][0])!r} more than once: each key stands for one vector')
-    return EmbeddingTable(rows, vectors)
+    return EmbeddingTable(rows, vectors, kinds)

@@ -108,6 +108,21 @@ def test_renderings_and_shapes_find_themselves(world, tmp_path, tool, monkeypatc
     assert entry['found'][0]['key'] == f'{CHAIR}/{IDS[CHAIR][0]}' and len(entry['found']) == 2
 
 
+def test_shapenet_s_shapes_are_called_as_their_folders(world, tmp_path, tool, monkeypatch):
+    """As all their files are called alike; also where the folder is not said."""
+    monkeypatch.setattr(retrieve_shapes, 'shape_tiles', lambda path, *_: path)
+    models, names = (world / 'cisp.py', world / 'cisp.pth'), IDS[CHAIR][::2]
+    shapes = [world / 'shapenet/ShapeNetVox32' / CHAIR / name / 'model.binvox' for name in names]
+    status, _, errors = tool(*shapes, world / 'both.npz', *models, '--out', tmp_path)
+    assert status == 0, errors
+    files = [Path(entry['file']).name for entry in json.loads((tmp_path / 'results.json').read_text())['queries']]
+    assert files == [f'{name}_found.png' for name in names]
+    monkeypatch.chdir(shapes[0].parent)
+    assert tool('model.binvox', world / 'both.npz', *models, '--out', tmp_path)[0] == 0
+    (entry,) = json.loads((tmp_path / 'results.json').read_text())['queries']
+    assert Path(entry['file']).name == files[0]
+
+
 def test_queries_that_cannot_be_read_are_listed(world, tmp_path, tool, monkeypatch):
     monkeypatch.setattr(retrieve_shapes, 'shape_tiles', lambda path, *_: path)
     (tmp_path / 'broken.jpg').write_bytes(b'\xff\xd8\xff')

@@ -58,6 +58,22 @@ def test_one_vector_per_model(tmp_path):
     assert transform.transform(dict(synset=PLANE, model_id='5e'))['embedding'].any()
 
 
+def test_a_gallery_s_true_shapes_are_refused_unless_asked_for(tmp_path):
+    """They would tell a network what it shall draw."""
+    path = str(write(tmp_path, keys=[f'{CHAIR}/3c', f'{CHAIR}/3c/01'], kinds=['shape', 'image']))
+    sample, of_model = dict(synset=CHAIR, model_id='3c', view=1), '{synset}/{model_id}'
+    vectors = read_embeddings(path).vectors
+    np.testing.assert_array_equal(LoadEmbedding(path).transform(dict(sample))['embedding'], vectors[1])
+    asked = LoadEmbedding(path, key=of_model, kind='shape').transform(dict(sample))
+    np.testing.assert_array_equal(asked['embedding'], vectors[0])
+    with pytest.raises(ValueError, match=f"'{CHAIR}/3c' in .*npz is the embedding of the true shape itself, not of an"):
+        LoadEmbedding(path, key=of_model).transform(dict(sample))
+    with pytest.raises(ValueError, match="is the embedding of an image, not of the .* or kind='image' if"):
+        LoadEmbedding(path, kind='shape').transform(dict(sample))
+    with pytest.raises(ValueError, match=r"kind must be one of \('shape', 'image'\), got 'text'"):
+        LoadEmbedding(path, kind='text')
+
+
 def test_nothing_is_read_before_it_is_asked_for(tmp_path):
     transform = LoadEmbedding(str(tmp_path / 'later.npz'))
     with pytest.raises(FileNotFoundError, match=r'later.npz, the file of the embeddings, not found: write it with'):
@@ -80,6 +96,8 @@ WRONG = [
     (dict(vectors=np.zeros((len(KEYS), 3), int)), r'floating, got .* int64'),
     (dict(vectors=np.full((len(KEYS), 3), np.nan)), r'finite numbers, got \(15, 3\), 45 of them NaN'),
     (dict(keys=np.arange(len(KEYS))), 'must hold keys .N,., text'),
+    (dict(kinds=['image']), r'must hold kinds \(N,\) of .* got <U5 \(1,\)'),
+    (dict(kinds=['text'] * len(KEYS)), 'must hold kinds'),
     (dict(keys=['a'] * len(KEYS)), "has 'a' more than once"),
     (dict(keys=np.array([object()] * len(KEYS))), 'no complete file of embeddings .*allow_pickle=False'),
 ]
