@@ -39,7 +39,8 @@ def parse_args() -> argparse.Namespace:
     option('--embedder', nargs=2, metavar=('CONFIG', 'CHECKPOINT'), help='CISP that makes the embeddings, where the '
            'model has no image network')  # fmt: skip
     drawing = parser.add_argument_group("how shapes are drawn (default: as the config's sampling says)")
-    drawing.add_argument('--guidance', type=float, metavar='W', help='w in (1 + w) eps_c - w eps_u; 0: unguided')
+    drawing.add_argument('--guidance', type=float, metavar='W', help='w in (1 + w) eps_c - w eps_u; 0: by the '
+                         'condition alone, -1: without it')  # fmt: skip
     drawing.add_argument('--sampler', choices=('ddpm', 'ddim'), help='ancestral, or DDIM')
     drawing.add_argument('--sampling-steps', type=int, metavar='N', help="evenly spaced steps of the training's "
                          'schedule')  # fmt: skip

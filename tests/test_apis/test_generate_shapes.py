@@ -195,6 +195,14 @@ def test_renderings_and_broken_pictures(world, tmp_path, tool, undrawn):
     assert np.abs(seen.image[8, 8].astype(float) - stored[64:72, 64:72, :3].mean((0, 1))).max() < 80
 
 
+@pytest.mark.parametrize('name', ['generate', 'interpolate'])
+def test_help_says_what_the_guidance_is(name, monkeypatch, capsys):
+    """At w = 0 the condition is heard; see ``test_gaussian_diffusion.test_guidance``."""
+    with pytest.raises(SystemExit):
+        command(f'tools/{name}_shapes.py', monkeypatch, capsys)('--help')
+    assert '0: by the condition alone, -1: without it' in ' '.join(capsys.readouterr().out.split())
+
+
 def test_what_cannot_be_generated_is_one_line(world, tmp_path, tool):
     one, model = world / 'photos/plain.png', pair(world, 'ic3d')
     wide = write_model(world, {**CISP, 'image_encoder': {**CISP['image_encoder'], 'embed_channels': 8},

@@ -61,6 +61,7 @@ def test_benchmark_command(benchmark: ModuleType, monkeypatch, capsys, tmp_path)
     text = capsys.readouterr().out
     rows = [line for line in text.splitlines() if line.startswith('DD')]
     assert [row.split(',')[0] for row in rows] == ['DDPM-60'] * 3 + ['DDIM-50'] * 3
+    assert 'DDPM-60, w = 0 ' in text and 'unguided' not in text, 'that would be w = -1'
     assert all(re.search(r' 2 +\d+\.\d+ +~\d+\.\d+ +\d+$', row) for row in rows[:3])
     assert all(re.search(r' 50 +\d+\.\d+ +\d+\.\d+ +\d+$', row) for row in rows[3:])
     assert 'the median of 2 timed steps, times 60' in text and 'parameters of the denoiser' in text

@@ -14,7 +14,7 @@ from torch import Tensor
 from mmfusion_plugin.models.diffusion import IC3D, SamplingOptions
 from mmfusion_plugin.models.diffusion.sampling import draw_samples, guided_noise
 
-WAYS = ('unguided', 'guided, one pass', 'guided, two passes')
+WAYS = ('w = 0', 'guided, one pass', 'guided, two passes')
 
 
 class _Enough(Exception):
