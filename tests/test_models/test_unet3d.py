@@ -88,6 +88,22 @@ def test_published_size():
     assert cpu == closed_form(8, (1, 2, 4), 1, (4, 8), 256, 4, 32) < 1_000_000
 
 
+def test_names_of_the_parameters():
+    """By which checkpoints are loaded."""
+    block = ['norm1', 'conv1', 'time', 'norm2', 'conv2']
+    wide = [*block, 'shortcut']
+    attention = ['norm', 'qkv', 'out', 'token_kv']
+    parts = ['time.0', 'time.2', 'condition.to_time', 'condition.to_tokens', 'stem', 'halvings.0', 'doublings.0.1']
+    parts += ['out.0', 'out.2']
+    for stage, names, attend in (('downs.0.0', block, False), ('downs.1.0', wide, True), ('middle.0', block, True),
+                                 ('middle.1', block, False), ('ups.0.0', wide, True), ('ups.0.1', wide, True),
+                                 ('ups.1.0', wide, False), ('ups.1.1', wide, False)):  # fmt: skip
+        parts += [f'{stage}.block.{name}' for name in names]
+        parts += [f'{stage}.attention.{name}' for name in attention] if attend else []
+    names = {f'{part}.{kind}' for part in parts for kind in ('weight', 'bias')} | {'condition.null'}
+    assert set(build(**CONDITION).state_dict()) == names
+
+
 @pytest.mark.parametrize('side', [1, 2, 3])
 def test_cubes_are_folded_and_unfolded(side):
     x = torch.randn(2, 3, 2 * side, side, 3 * side)

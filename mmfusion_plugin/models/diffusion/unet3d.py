@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional, Sequence
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 from mmdet3d.registry import MODELS
@@ -21,6 +21,16 @@ from .unet3d_blocks import (
     unfold_cubes,
     zeroed,
 )
+
+
+class _Level(NamedTuple):
+    """A resolution: how wide it is, and whether there is attention."""
+
+    width: int
+    attend: bool
+
+
+_Stage = Callable[[int, int, bool], TimedStage3D]
 
 
 @MODELS.register_module()
@@ -75,9 +85,9 @@ class UNet3D(BaseModule):
             raise ValueError(f'model_channels={model_channels} must be a multiple of num_groups={num_groups} and of '
                              f'num_heads={num_heads}')
         self.in_channels, self.model_channels, self.embed_dim = in_channels, model_channels, embed_dim
-        widths = [model_channels * factor for factor in channel_mult]
+        levels = [_Level(model_channels * factor, 1 << n in attention_at) for n, factor in enumerate(channel_mult)]
         self.patch_size, folded = patch_size, in_channels * patch_size**3
-        self.stride = patch_size << (len(widths) - 1)
+        self.stride = patch_size << (len(levels) - 1)
         time = time_channels or 4 * model_channels
         self.time = nn.Sequential(nn.Linear(model_channels, time), nn.SiLU(), nn.Linear(time, time))
         self.condition = EmbeddingCondition(embed_dim, time, num_tokens, token_channels) if embed_dim else None
@@ -88,29 +98,13 @@ class UNet3D(BaseModule):
             block = TimedResBlock3D(before, after, time, num_groups, dropout)
             return TimedStage3D(block, VoxelAttention(after, num_heads, of_tokens, num_groups) if attend else None)
 
-        now = widths[0]
-        self.stem, skips = nn.Conv3d(folded, now, 3, padding=1), [now]
-        self.downs, self.halvings = nn.ModuleList(), nn.ModuleList()
-        for level, width in enumerate(widths):
-            if level:
-                self.halvings.append(halving(now))
-                skips.append(now)
-            self.downs.append(nn.ModuleList())
-            for _ in range(num_res_blocks):
-                self.downs[level].append(stage(now, width, 1 << level in attention_at))
-                now = width
-                skips.append(now)
+        self.stem = nn.Conv3d(folded, levels[0].width, 3, padding=1)
+        self.downs, self.halvings, skips = _down(levels, num_res_blocks, stage)
+        now = skips[-1]
         self.middle = nn.ModuleList([stage(now, now, True), stage(now, now, False)])
-        self.ups, self.doublings = nn.ModuleList(), nn.ModuleList()
-        for level, width in reversed([*enumerate(widths)]):
-            self.ups.append(nn.ModuleList())
-            for _ in range(num_res_blocks + 1):
-                self.ups[-1].append(stage(now + skips.pop(), width, 1 << level in attention_at))
-                now = width
-            if level:
-                self.doublings.append(doubling(now))
-        self.out = nn.Sequential(nn.GroupNorm(num_groups, now), nn.SiLU(),
-                                 zeroed(nn.Conv3d(now, folded, 3, padding=1)))
+        self.ups, self.doublings = _up(levels, num_res_blocks + 1, stage, skips)
+        self.out = nn.Sequential(nn.GroupNorm(num_groups, levels[0].width), nn.SiLU(),
+                                 zeroed(nn.Conv3d(levels[0].width, folded, 3, padding=1)))  # fmt: skip
 
     def forward(
         self, x: Tensor, t: Tensor, embedding: Optional[Tensor] = None, drop: Optional[Tensor] = None
@@ -153,3 +147,34 @@ class UNet3D(BaseModule):
             if level < len(self.doublings):
                 x = self.doublings[level](x)
         return unfold_cubes(self.out(x), self.patch_size)
+
+
+def _down(levels: Sequence[_Level], count: int, stage: _Stage) -> Tuple[nn.ModuleList, nn.ModuleList, List[int]]:
+    """``count`` stages of each level, what halves in between, and the widths of all that is kept for the way up."""
+    downs, halvings, now = nn.ModuleList(), nn.ModuleList(), levels[0].width
+    skips = [now]
+    for number, level in enumerate(levels):
+        if number:
+            halvings.append(halving(now))
+            skips.append(now)
+        downs.append(nn.ModuleList())
+        for _ in range(count):
+            downs[-1].append(stage(now, level.width, level.attend))
+            now = level.width
+            skips.append(now)
+    return downs, halvings, skips
+
+
+def _up(
+    levels: Sequence[_Level], count: int, stage: _Stage, skips: Sequence[int]
+) -> Tuple[nn.ModuleList, nn.ModuleList]:
+    """``count`` stages of each level, the coarsest first, each with one more of what was kept; what doubles between."""
+    ups, doublings, left, now = nn.ModuleList(), nn.ModuleList(), list(skips), skips[-1]
+    for number, level in reversed([*enumerate(levels)]):
+        ups.append(nn.ModuleList())
+        for _ in range(count):
+            ups[-1].append(stage(now + left.pop(), level.width, level.attend))
+            now = level.width
+        if number:
+            doublings.append(doubling(now))
+    return ups, doublings
