@@ -17,7 +17,7 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 
 from mmfusion_plugin.models.diffusion import IC3D
-from mmfusion_plugin.models.heads.gaussian_code import noise_of_images
+from mmfusion_plugin.models.layers.image_noise import noise_of_images
 from mmfusion_plugin.structures import ShapeSample
 
 pytest.importorskip('mmpretrain')

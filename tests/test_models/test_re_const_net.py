@@ -18,7 +18,8 @@ from torchvision.models import resnet50
 
 from mmfusion_plugin.evaluation import ReconstructionMetric
 from mmfusion_plugin.models.heads import ReConstNetHead
-from mmfusion_plugin.models.heads.gaussian_code import GaussianCode, noise_of_images
+from mmfusion_plugin.models.heads.gaussian_code import GaussianCode
+from mmfusion_plugin.models.layers.image_noise import noise_of_images
 from mmfusion_plugin.structures import ShapeSample
 
 pytest.importorskip('mmpretrain')

@@ -10,7 +10,7 @@ from mmdet3d.registry import MODELS
 from mmengine.model import BaseModel
 from torch import Tensor
 
-from mmfusion_plugin.models.heads.gaussian_code import noise_of_images
+from mmfusion_plugin.models.layers.image_noise import noise_of_images
 from mmfusion_plugin.structures import ShapeSample
 
 from .gaussian_diffusion import GaussianDiffusion
@@ -196,7 +196,7 @@ class IC3D(BaseModel):
         """Values (K, B, R, R, R) of the voxels, about 0 and 1; arguments as for :meth:`predict`.
 
         One seed gives one image the same shapes in any batch and order; images are told apart as
-        :func:`~mmfusion_plugin.models.heads.gaussian_code.noise_of_images` says, nameless ones by their place.
+        :func:`~mmfusion_plugin.models.layers.image_noise.noise_of_images` says, nameless ones by their place.
 
         Raises:
             ValueError: There is not one data sample for each embedding.
@@ -213,13 +213,13 @@ class IC3D(BaseModel):
             seed = how.seed * (self.diffusion.num_steps + 1) + step
             return noise_of_images(samples, draws, side**3, seed).to(like).view(-1, 1, side, side, side)
 
-        def predict_noise(x: Tensor, t: Tensor) -> Tensor:
+        def predict(x: Tensor, t: Tensor) -> Tensor:
             """Guided, so many rows at once as fit into memory."""
             parts = [slice(begin, begin + how.rows_at_once) for begin in range(0, max(len(x), 1), how.rows_at_once)]
             return torch.cat([guided_noise(self.denoiser, x[part], t[part], None if rows is None else rows[part],
                                            how.guidance) for part in parts])  # fmt: skip
 
-        values = draw_samples(predict_noise, self.diffusion, how, noise)
+        values = draw_samples(predict, self.diffusion, how, noise)
         return values.view(draws, len(samples), side, side, side)
 
 

@@ -10,7 +10,9 @@ from mmengine.model import BaseModule
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
-from .gaussian_code import GaussianCode, noise_of_images
+from mmfusion_plugin.models.layers.image_noise import noise_of_images
+
+from .gaussian_code import GaussianCode
 
 Config = Dict[str, Any]
 Samples = List[BaseDataElement]
