@@ -23,12 +23,13 @@ val_dataloader = small
 test_dataloader = small
 train_cfg = dict(max_iters=2, val_interval=2)
 default_hooks = dict(checkpoint=dict(interval=2), logger=dict(interval=1))
+randomness = dict(seed=0)
 """
 DRAWN = """
 model = dict(
     image_encoder=dict(init_cfg=dict(checkpoint='{weights}')),
     denoiser=dict(channel_mult=[1, 2], attention_at=[2], patch_size=4),
-    sampling=dict(num_samples=2, steps=2))
+    sampling=dict(num_samples=2, steps=2, threshold=0.02))  # half of the voxels, after so little training
 test_evaluator = dict(points=64)
 """
 
@@ -68,7 +69,9 @@ def test_two_processes_train_and_test(repo_root: Path, tmp_path: Path) -> None:
         assert re.search(rf'\b{key}: \d+\.\d+', text), key
     assert list((tmp_path / 'ic3d').glob('best_noise_error_iter_2.pth'))
 
-    wanted = dict(cisp=('i2s_top1', 's2i_top5_overall'), ic3d=('iou_mean', 'iou_best', 'cd_mean', 'f_score_best_chair'))
+    # Four models are tested, so that all are among the first five.
+    wanted = dict(cisp=('i2s_top1', 's2i_top1', 'i2s_top1_chair'),
+                  ic3d=('iou_mean', 'iou_best', 'cd_mean', 'emd_best_chair'))  # fmt: skip
     for (name, keys), config in zip(wanted.items(), (first, second)):
         last = tmp_path / name / 'iter_2.pth'
         run(repo_root, 'bash', 'tools/dist_test.sh', config, last, 2, '--work-dir', tmp_path / 'two' / name)
@@ -76,4 +79,5 @@ def test_two_processes_train_and_test(repo_root: Path, tmp_path: Path) -> None:
         run(repo_root, sys.executable, 'tools/test.py', config, last, '--work-dir', tmp_path / 'one' / name)
         two, one = scores(tmp_path / 'two' / name), scores(tmp_path / 'one' / name)
         assert set(keys) <= set(one) and set(one) == set(two)
-        assert [two[key] for key in keys] == pytest.approx([one[key] for key in keys], rel=0.02, abs=0.5)
+        assert name == 'cisp' or all(one[key] > 0 for key in keys), 'empty shapes are alike whatever went wrong'
+        assert [two[key] for key in keys] == pytest.approx([one[key] for key in keys], rel=0.05)
