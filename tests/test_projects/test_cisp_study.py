@@ -16,6 +16,7 @@ from mmengine.config import Config
 from study_modules import study_modules
 
 from mmfusion_plugin.apis.study import Results, Run, Usage, run_all
+from mmfusion_plugin.synthetic.shapenet import CISP_SHARES
 
 SEEDS = [0, 1, 2]
 WAYS = [f'{way}_top{k}' for way in ('i2s', 's2i') for k in (1, 5, 10)]
@@ -230,6 +231,28 @@ def test_timing_needs_no_other_training(study, repo_root, monkeypatch):
                 assert batches == study.runs.ITERATIONS
     encoder = parsed(study.runs.timing_command(study.size, 'ic3d-cisp', Path('w')), repo_root, monkeypatch, 'train')
     assert encoder.model.image_encoder.init_cfg is None
+
+
+def first_weights_left(cfg: Config, models: int) -> float:
+    """Share of the weights before training in their moving average after it."""
+    (momentum,) = (hook.momentum for hook in cfg.custom_hooks if hook.type == 'EMAHook')
+    batches = models // cfg.train_dataloader.batch_size
+    return (1 - momentum) ** (cfg.train_cfg.get('max_iters') or cfg.train_cfg.max_epochs * batches)
+
+
+@pytest.mark.parametrize('name', ['cpu', 'gpu'])
+def test_moving_averages_forget_the_first_weights(study, name, repo_root, monkeypatch):
+    size = study.sizes.SIZES[name]
+    for variant in study.plan.DENOISERS:
+        command = study.commands.training_command(size, Run(variant, 0), Path('w'), Path('w') / variant)
+        cfg = parsed(command, repo_root, monkeypatch, 'train')
+        models = int(CISP_SHARES['train'] * size.models * len(cfg.categories))
+        assert first_weights_left(cfg, models) < 0.01, variant
+
+
+def test_moving_averages_of_configs_forget_the_first_weights(repo_root):
+    paths = sorted((repo_root / 'configs/ic3d').glob('*.py'))
+    assert paths and all(first_weights_left(Config.fromfile(path), 20_133) < 0.01 for path in paths)
 
 
 # --- tables -----------------------------------------------------------------------------------------------------------
