@@ -1,4 +1,4 @@
-# A narrow IC3D for generated models, conditioned on the narrow CISP: 32^3 voxels folded to 16^3 cells, minutes on a CPU
+# A narrow IC3D for generated models, conditioned on the narrow CISP: 32^3 voxels folded to 4^3 cells, minutes on a CPU
 # core. Train configs/cisp/cisp-tiny_1xb64_synthetic-shapenet.py first.
 _base_ = [
     '../_base_/models/ic3d.py',
@@ -8,7 +8,7 @@ _base_ = [
 ]
 
 # Often changed
-max_iters = 300
+max_iters = 800
 batch_size = 16
 embed_dim = 64
 encoder_checkpoint = 'work_dirs/cisp-tiny_1xb64_synthetic-shapenet/iter_300.pth'
@@ -28,17 +28,17 @@ model = dict(
         embed_channels=embed_dim,
         init_cfg=dict(type='Pretrained', checkpoint=encoder_checkpoint, prefix='image_encoder.'),
     ),
-    # Its 300 iterations teach the network to find a shape, but not to find its noise: that draws nothing but noise.
+    # 64 channels of a cell can say how its 512 voxels are filled, but not what noise each of them has.
     diffusion=dict(prediction='start'),
     denoiser=dict(
-        model_channels=16,
-        channel_mult=[1, 2, 4],
+        model_channels=64,
+        channel_mult=[1, 1],
         num_res_blocks=1,
-        attention_at=[4],
+        attention_at=[1],
         num_groups=8,
         embed_dim=embed_dim,
         token_channels=64,
-        patch_size=2,
+        patch_size=8,
     ),
     sampling=dict(num_samples=num_samples, guidance=guidance, sampler='ddim', steps=steps, clip=True, rows_at_once=40),
 )

@@ -29,7 +29,7 @@ KINDS = ('within', 'across')
 SCORES = ('mean_step', 'max_step', 'ends')
 EXAMPLES = """example:
   python projects/CISP/score_paths.py configs/ic3d/ic3d-tiny_1xb16_synthetic-shapenet-cisp.py \\
-      work_dirs/ic3d-tiny_1xb16_synthetic-shapenet-cisp/iter_300.pth --out work_dirs/paths.json
+      work_dirs/ic3d-tiny_1xb16_synthetic-shapenet-cisp/iter_800.pth --out work_dirs/paths.json
 """
 
 

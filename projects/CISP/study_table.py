@@ -14,7 +14,7 @@ WAYS = {'i2s': 'image to shape', 's2i': 'shape to image'}
 LABELS = {
     'cisp': 'CISP: transformer for shapes',
     'cisp-cnn': 'convolutions for shapes',
-    'cisp-batch-16': 'batches of 16',
+    'cisp-batch-16': 'batches of 16 instead of 64',
     'cisp-narrow': 'narrower embedding',
     'ic3d-cisp': 'guided by CISP',
     'ic3d-images': 'guided by an image network that saw no shape',

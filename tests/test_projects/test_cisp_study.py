@@ -74,7 +74,7 @@ class Stub:
             log.parent.mkdir(parents=True)
             ends = {'i2s_top1': 1.0, 'accuracy/top1': 75.0, 'noise_error': 0.25}
             log.write_text(json.dumps(dict(loss=1.0, time=2.0)) + '\n' + json.dumps(ends) + '\n')
-            (work_dir / ('iter_200.pth' if 'ic3d' not in name else 'iter_250.pth')).touch()
+            (work_dir / ('iter_200.pth' if 'ic3d' not in name else 'iter_800.pth')).touch()
         if 'ic3d' not in name or 'tools/test.py' in command:
             write_report(work_dir / 'scores', keys_of(name), scores_of(name))
         return Usage(seconds=60.0, peak_memory_mb=None)

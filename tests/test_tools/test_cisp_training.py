@@ -28,7 +28,7 @@ randomness = dict(seed=0)
 DRAWN = """
 model = dict(
     image_encoder=dict(init_cfg=dict(checkpoint='{weights}')),
-    denoiser=dict(channel_mult=[1, 2], attention_at=[2], patch_size=4),
+    denoiser=dict(model_channels=16),
     sampling=dict(num_samples=2, steps=2, threshold=0.02))  # half of the voxels, after so little training
 test_evaluator = dict(points=64)
 """

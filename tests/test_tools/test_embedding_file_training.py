@@ -30,7 +30,7 @@ test_dataloader = small
 SHORT = """
 train_cfg = dict(max_iters=2, val_interval=2)
 default_hooks = dict(checkpoint=dict(interval=2), logger=dict(interval=1))
-model = dict(denoiser=dict(channel_mult=[1, 2], attention_at=[2], patch_size=4), sampling=dict(steps=2))
+model = dict(denoiser=dict(model_channels=16), sampling=dict(steps=2))
 test_evaluator = dict(points=64)
 """
 
