@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.dataset import Compose
+from mmengine.registry import init_default_scope
 from PIL import Image
 
 from mmfusion_plugin.apis import make_masks as module
@@ -86,6 +87,7 @@ def test_equals_network_and_resizing_by_hand(tmp_path):
 
 
 def transform_of(*steps: dict):
+    init_default_scope('mmdet3d')
     pipeline = Compose([dict(type='TransformImageAndMask', transforms=list(steps))])
 
     def transform(image: np.ndarray, **more) -> dict:
