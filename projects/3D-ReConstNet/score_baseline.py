@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 from mmdet3d.registry import DATASETS, METRICS
-from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from mmfusion_plugin.apis.device import choose_device
+from mmfusion_plugin.engine.config_files import read_config_file
 from mmfusion_plugin.engine.launch import OptionAction
 from mmfusion_plugin.evaluation.reconstruction_baselines import (
     MeanShapeBaseline,
@@ -48,7 +48,7 @@ def parse_args() -> argparse.Namespace:
 
 def score(args: argparse.Namespace) -> dict[str, float]:
     """Fit on ``train_dataloader``'s dataset, predict that of ``val_dataloader``, and write the metric's report."""
-    cfg = Config.fromfile(args.config)
+    cfg = read_config_file(args.config)
     cfg.merge_from_dict(args.cfg_options)
     init_default_scope(cfg.get('default_scope', 'mmdet3d'))
     np.random.seed(0)  # training pipelines keep random points of the true clouds

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 from mmdet3d.registry import DATASETS
-from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmengine.registry import init_default_scope
 from sklearn.linear_model import LogisticRegression
@@ -22,6 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 
+from mmfusion_plugin.engine.config_files import read_config_file
 from mmfusion_plugin.engine.launch import OptionAction
 from mmfusion_plugin.files import write_text
 
@@ -67,7 +67,7 @@ def read(config: dict) -> tuple[np.ndarray, np.ndarray]:
 
 def score(args: argparse.Namespace) -> dict[str, float]:
     """Fit on the training set; accuracy and macro F1 on the validation set, in 0..1, which are also written."""
-    cfg = Config.fromfile(args.config)
+    cfg = read_config_file(args.config)
     cfg.merge_from_dict(args.cfg_options)
     init_default_scope(cfg.get('default_scope', 'mmdet3d'))
     train, val = (read(cfg[f'{split}_dataloader'].dataset.to_dict()) for split in ('train', 'val'))
