@@ -33,6 +33,7 @@ PROJECT = Path(__file__).resolve().parent
 EXAMPLES = """examples:
   python projects/SIM-Net/run_study.py --size cpu                      # all variants x 3 seeds on two cores
   python projects/SIM-Net/run_study.py --size cpu --variants image-lobed simnet-lobed --seeds 0 1 2 3 4
+  python projects/SIM-Net/run_study.py --size cpu-outlines --variants image-lobed pointnet-lobed pointnet2-lobed
   python projects/SIM-Net/run_study.py --size gpu --jobs 1             # ResNet-101, more and larger sheets
   python projects/SIM-Net/run_study.py --size cpu --time               # seconds and memory, on an idle machine
   python projects/SIM-Net/run_study.py --size cpu --table              # tables and picture of what is finished
@@ -54,10 +55,11 @@ def draw(size: str, results: Results) -> None:
     if results.runs:
         title = f'Generated sheets, size {size}'
         drawn = bars(results.path.with_suffix('.png'), results.runs, title)
-        curve = results.path.with_name(f'{size}_few_shot.png')
-        few_shot_curve(curve, results.runs, split_sizes(SIZES[size].sheets)[0] // 2, title)
         parts += [tables(results.runs), f'![Accuracy and F1 of each trait](results/{drawn.name})']
-        parts.append(f'![Accuracy over the number of training sheets](results/{curve.name})')
+        if any(VARIANTS[entry['variant']].shots for entry in results.runs if entry['variant'] in VARIANTS):
+            curve = results.path.with_name(f'{size}_few_shot.png')
+            few_shot_curve(curve, results.runs, split_sizes(SIZES[size].sheets)[0] // 2, title)
+            parts.append(f'![Accuracy over the number of training sheets](results/{curve.name})')
     if results.timing:
         parts.append(timing_table(results.timing))
     if not parts:

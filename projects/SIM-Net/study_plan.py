@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Optional
 
@@ -19,6 +19,7 @@ TRAIT = 'fruit'  # that of all rows but the first table's: both branches learn i
 SHOTS = (10, 30, 100)  # sheets of each class
 MAIN = ('image', 'pointnet', 'simnet')
 COLOURS = 'colours'  # the foreground's histogram: what a trait's colour alone gives away
+OF_TRAITS = (*MAIN, 'pointnet2', COLOURS)  # PointNet++: its points see their neighbours
 UNET, UNET_MASKS = 'unet', 'unet-masks'  # runs that others begin with: training, and masks of all sheets
 
 
@@ -53,7 +54,7 @@ MASKED = ('pointnet', 'simnet', 'simnet-segmented', 'image-segmented')  # what m
 FROM_UNET = ('pointnet', 'simnet', 'simnet-segmented')
 FEW = ('image', 'simnet')
 _ALL = [
-    *(Variant(system, trait) for trait in TRAITS for system in (*MAIN, COLOURS)),
+    *(Variant(system, trait) for trait in TRAITS for system in OF_TRAITS),
     *(Variant(system) for system in (*POINTS, *ABLATION, *ATTENTION)),
     *(Variant(system, masks='complete') for system in MASKED),
     *(Variant(system, masks='unet') for system in FROM_UNET),
@@ -165,3 +166,10 @@ SIZES = {
         unet_length=10,
     ),
 }
+# Plain lobes, and no colour that tells anything: can outlines be learned at all?
+SIZES['cpu-outlines'] = replace(
+    SIZES['cpu'],
+    data_root='data/study/herbarium_outlines',
+    length=400,
+    world=('--difficulty', 'easy', '--plain-fruit'),
+)

@@ -11,6 +11,7 @@ from study_plan import (
     FEW,
     FROM_UNET,
     MAIN,
+    OF_TRAITS,
     MASKED,
     POINTS,
     REFERENCE,
@@ -34,7 +35,7 @@ def tables(runs: list[dict]) -> str:
     runs were made. In percent, differences taken seed by seed; a table without a run is left out."""
     full = Variant('simnet').name
     parts = [
-        rows_of(runs, 'trait', [Variant(system, trait) for trait in TRAITS for system in (*MAIN, COLOURS)]),
+        rows_of(runs, 'trait', [Variant(system, trait) for trait in TRAITS for system in OF_TRAITS]),
         rows_of(runs, f'points ({TRAIT})', [Variant(system) for system in (*MAIN, *POINTS)]),
         rows_of(runs, f'changed ({TRAIT})', [Variant(name) for name in ('simnet', *ABLATION, *ATTENTION)], full),
         against_selected(runs, MASKED, 'complete'),
