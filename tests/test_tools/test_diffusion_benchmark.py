@@ -62,9 +62,13 @@ def test_benchmark_command(benchmark: ModuleType, monkeypatch, capsys, tmp_path)
     rows = [line for line in text.splitlines() if line.startswith('DD')]
     assert [row.split(',')[0] for row in rows] == ['DDPM-60'] * 3 + ['DDIM-50'] * 3
     assert 'DDPM-60, w = 0 ' in text and 'unguided' not in text, 'that would be w = -1'
-    assert all(re.search(r' 2 +\d+\.\d+ +~\d+\.\d+ +\d+$', row) for row in rows[:3])
-    assert all(re.search(r' 50 +\d+\.\d+ +\d+\.\d+ +\d+$', row) for row in rows[3:])
-    assert 'the median of 2 timed steps, times 60' in text and 'parameters of the denoiser' in text
+    assert all(re.search(r' 2 +\d+\.\d+ +~\d+\.\d+ +\d+$', row) for row in rows)
+    assert 'the median of 2 timed steps, times all' in text and 'parameters of the denoiser' in text
+    monkeypatch.setattr(sys, 'argv', arguments)
+    assert benchmark.main() == 0
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith('DD')]
+    assert all(re.search(r' 20 +\d+\.\d+ +~\d+\.\d+ +\d+$', row) for row in rows[:3])
+    assert all(re.search(r' 50 +\d+\.\d+ +\d+\.\d+ +\d+$', row) for row in rows[3:]) and len(rows) == 6
     narrow = benchmark.build(benchmark.NARROW)
     assert narrow.denoiser.embed_dim and narrow.voxel_size == 32
     other = tmp_path / 'other.py'

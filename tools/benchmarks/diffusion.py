@@ -40,7 +40,8 @@ def main() -> int:
     parser.add_argument('--config', default=NARROW, help='config file of an IC3D (default: a narrow one)')
     parser.add_argument('--device', help='cpu, cuda, cuda:1, ... (default: CUDA where there is one)')
     parser.add_argument('--batch', type=int, default=1, metavar='N', help='shapes at a time (default: %(default)s)')
-    parser.add_argument('--timed-steps', type=int, metavar='N', help="of DDPM's (default: 20 on a CPU, else all)")
+    parser.add_argument('--timed-steps', type=int, metavar='N',
+                        help="of each drawing (default: all, but 20 of DDPM's on a CPU)")  # fmt: skip
     args = parser.parse_args()
     try:
         if args.batch < 1 or (args.timed_steps is not None and args.timed_steps < 1):
@@ -54,7 +55,7 @@ def main() -> int:
     print_heading(model, device, Path(args.config).name, args.batch)
     steps = model.diffusion.num_steps
     for options, count in ((SamplingOptions(sampler='ddpm'), timed),
-                           (SamplingOptions(sampler='ddim', steps=min(50, steps)), None)):  # fmt: skip
+                           (SamplingOptions(sampler='ddim', steps=min(50, steps)), args.timed_steps)):  # fmt: skip
         for way in WAYS if model.denoiser.embed_dim else WAYS[:1]:
             row = measure(model, way, options, args.batch, count)
             label = f'{options.sampler.upper()}-{row["steps"]}, {way}'
@@ -62,7 +63,7 @@ def main() -> int:
             print(f'{label:<32}{row["timed"]:>12}{row["step_s"]:>12.4f}{seconds:>12}{row["peak_mb"]:>10.0f}',
                   flush=True)  # fmt: skip
     if timed is not None and timed < steps:
-        print(f'~ not measured: the median of {timed} timed steps, times {steps}, by {args.batch} shapes at a time')
+        print(f'~ not measured: the median of {timed} timed steps, times all, by {args.batch} shapes at a time')
     return 0
 
 
