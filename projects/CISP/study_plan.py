@@ -72,6 +72,7 @@ def tests_of(steps: int) -> dict[str, Test]:
     return {
         **{f'{name}-sketches': Test(name, sketches=True) for name in EMBEDDERS[:2]},
         **{f'{name}-shapes': Test(name) for name in DENOISERS},
+        **{f'{name}-one': Test(name, ONE) for name in DENOISERS[:2]},  # beside which the following stand
         **{f'{name}-sketches': Test(name, ONE, sketches=True) for name in DENOISERS[:2]},
         **{f'ic3d-cisp-w{w}': Test('ic3d-cisp', (*ONE, f'model.sampling.guidance={w}')) for w in (0, 3)},
         'ic3d-cisp-half-steps': Test('ic3d-cisp', (*ONE, f'model.sampling.steps={steps // 2}')),

@@ -8,6 +8,7 @@ from typing import Optional
 from study_plan import BASELINES, DENOISERS, EMBEDDER, EMBEDDERS, PATHS, REFERENCE, TRAININGS, VARIANTS
 
 from mmfusion_plugin.apis.study import Spread, by_variant, markdown, paired_difference, sharing
+from mmfusion_plugin.converters.shapenet_taxonomy import CISP_CATEGORIES
 
 TOP = {'top1': 1, 'top5': 5, 'top10': 10}
 WAYS = {'i2s': 'image to shape', 's2i': 'shape to image'}
@@ -24,14 +25,15 @@ LABELS = {
     'random': 'random training shape',
 }
 SHAPES = {'iou_mean': ('IoU', 1), 'iou_best': ('IoU, best', 1), 'f_score_mean': ('F-score', 1),
-          'f_score_best': ('F-score, best', 1), 'nna_cd': ('1-NNA', 1), 'cov_cd': ('COV', 1),
-          'mmd_cd': ('MMD x100', 2)}  # fmt: skip
-SETS = ('iou_mean', 'f_score_mean', 'nna_cd', 'cov_cd', 'mmd_cd')
+          'f_score_best': ('F-score, best', 1), 'cd_mean': ('CD x100', 2), 'nna_cd': ('1-NNA', 1), 'cov_cd': ('COV', 1),
+          'mmd_cd': ('MMD x100', 2), 'empty': ('empty shapes', 1)}  # fmt: skip
+SETS = ('iou_mean', 'f_score_mean', 'nna_cd', 'cov_cd', 'mmd_cd', 'empty')
 EMD = {'emd_mean': ('EMD x100', 2), 'nna_emd': ('1-NNA', 1), 'cov_emd': ('COV', 1), 'mmd_emd': ('MMD x100', 2)}
 DRAWN = {**{f'{name}-shapes': name for name in DENOISERS}, **{name: name for name in BASELINES[:3]}}
-SKETCHED = {'ic3d-cisp-sketches': 'ic3d-cisp-shapes', 'ic3d-images-sketches': 'ic3d-images-shapes',
+# Each beside pictures of which as many shapes are drawn.
+SKETCHED = {'ic3d-cisp-sketches': 'ic3d-cisp-one', 'ic3d-images-sketches': 'ic3d-images-one',
             'retrieved-sketches': 'retrieved'}  # fmt: skip
-CHANGED = {'ic3d-cisp-shapes': 'as above', 'ic3d-cisp-w0': 'w = 0', 'ic3d-cisp-w3': 'w = 3',
+CHANGED = {'ic3d-cisp-one': 'as above', 'ic3d-cisp-w0': 'w = 0', 'ic3d-cisp-w3': 'w = 3',
            'ic3d-cisp-half-steps': 'half as many steps', 'ic3d-cisp-twice-steps': 'twice as many'}  # fmt: skip
 Entries = dict[int, dict]
 Found = dict[str, Entries]
@@ -47,7 +49,7 @@ def tables(runs: list[dict]) -> str:
         categories(found),
         rows_of(found, 'by EMD', {f'{name}-emd': LABELS[name] for name in DENOISERS}, EMD),
         sketches(found),
-        rows_of(found, 'guided by CISP', CHANGED, {key: SHAPES[key] for key in SETS}),
+        rows_of(found, 'guided by CISP, one shape for each picture', CHANGED, {key: SHAPES[key] for key in SETS}),
         paths(found),
         endings(found),
         protocols(runs),
@@ -57,7 +59,7 @@ def tables(runs: list[dict]) -> str:
 
 
 def retrieval(found: Found) -> Optional[str]:
-    """A row per embedder, then of sketches, then what chance gives."""
+    """A row per embedder, then of sketches, then what the category alone and what chance would give."""
     keys = [f'{way}_{top}' for way in WAYS for top in TOP]
     titles = [f'{way}, top-{k}' for way in WAYS.values() for k in TOP.values()]
     rows = [['retrieval (%)', 'seeds', *titles, *(f'{way}, top-1 − CISP' for way in WAYS.values())]]
@@ -71,8 +73,10 @@ def retrieval(found: Found) -> Optional[str]:
     if len(rows) == 1:
         return None
     (count,) = {entry['pictures'] for name in shown for entry in found.get(name, {}).values()}
-    chance = [f'{100 * min(k / count, 1):.1f}' for k in TOP.values()]
-    return markdown([*rows, [f'chance: k of {count}', '–', *chance * 2, '', '']])
+    for name, models in (('the category alone', count // len(CISP_CATEGORIES)), ('chance', count)):
+        share = [f'{100 * min(k / models, 1):.1f}' for k in TOP.values()]
+        rows.append([f'{name}: k of {models}', '–', *share * 2, '', ''])
+    return markdown(rows)
 
 
 def generation(found: Found) -> Optional[str]:
@@ -118,7 +122,7 @@ def sketches(found: Found) -> Optional[str]:
         drawn, pictured = found[name], found.get(SKETCHED[name], {})
         cells = [cell for key in names for cell in (
             _text(pictured, key, 1), _text(drawn, key, 1), _difference(drawn, pictured, key, 1))]  # fmt: skip
-        rows.append([LABELS[DRAWN[SKETCHED[name]]], _seeds(drawn), *cells])
+        rows.append([LABELS[name.removesuffix('-sketches')], _seeds(drawn), *cells])
     return markdown(rows) if len(rows) > 1 else None
 
 

@@ -20,8 +20,8 @@ from mmfusion_plugin.synthetic.shapenet import CISP_SHARES
 
 SEEDS = [0, 1, 2]
 WAYS = [f'{way}_top{k}' for way in ('i2s', 's2i') for k in (1, 5, 10)]
-SHAPES = ['iou_mean', 'iou_best', 'f_score_mean', 'f_score_best', 'nna_cd', 'cov_cd', 'mmd_cd']
-DIGITS = [1, 1, 1, 1, 1, 1, 2]
+SHAPES = ['iou_mean', 'iou_best', 'f_score_mean', 'f_score_best', 'cd_mean', 'nna_cd', 'cov_cd', 'mmd_cd', 'empty']
+DIGITS = [1, 1, 1, 1, 2, 1, 1, 2, 1]
 EMD = ['iou_mean', 'f_score_mean', 'emd_mean', 'nna_emd', 'cov_emd', 'mmd_emd']
 PATH_KEYS = [f'{mode}_{kind}_{key}' for mode in ('lerp', 'slerp') for kind in ('within', 'across')
              for key in ('mean_step', 'max_step', 'ends')]  # fmt: skip
@@ -276,6 +276,7 @@ def test_tables_against_numpy(study, tmp_path):
         label = labels[name.replace('-sketches', '')] + ('; sketches' if 'sketches' in name else '')
         assert f'| {label} | 0, 1, 2 | {" | ".join(cells)} |' in text
     assert '| chance: k of 60 | – | 1.7 | 8.3 | 16.7 | 1.7 | 8.3 | 16.7 |' in text
+    assert '| the category alone: k of 12 | – | 8.3 | 41.7 | 83.3 | 8.3 | 41.7 | 83.3 |' in text
     guided = of_seeds('ic3d-cisp-shapes')
     rows = {'ic3d-images-shapes': 'ic3d-images', 'retrieved': 'retrieved', 'random': 'random',
             'random-category': 'random-category', 'ic3d-unguided-shapes': 'ic3d-unguided'}  # fmt: skip
@@ -286,12 +287,12 @@ def test_tables_against_numpy(study, tmp_path):
     each = np.stack([[scores_of(f'{name}_seed{seed}')[1, 0] for seed in SEEDS] for name in study.table.DRAWN])
     assert f'| chair | {" | ".join(spread(values, 1) for values in each)} |' in text
     assert f'| {labels["ic3d-cisp"]} | 0, 1, 2 | {spread(of_seeds("ic3d-cisp-emd")[:, 2], 2)} |' in text
-    drawn = of_seeds('ic3d-cisp-sketches')
-    cells = [cell for i in (0, 2) for cell in (spread(guided[:, i], 1), spread(drawn[:, i], 1),
-                                               spread((drawn - guided)[:, i], 1, '+'))]  # fmt: skip
+    drawn, pictured = of_seeds('ic3d-cisp-sketches'), of_seeds('ic3d-cisp-one')
+    cells = [cell for i in (0, 2) for cell in (spread(pictured[:, i], 1), spread(drawn[:, i], 1),
+                                               spread((drawn - pictured)[:, i], 1, '+'))]  # fmt: skip
     assert f'| {labels["ic3d-cisp"]} | 0, 1, 2 | {" | ".join(cells)} |' in text
     stronger = of_seeds('ic3d-cisp-w3')
-    cells = [spread(stronger[:, i], DIGITS[i]) for i in (0, 2, 4, 5, 6)]
+    cells = [spread(stronger[:, i], DIGITS[i]) for i in (0, 2, 5, 6, 7, 8)]
     assert f'| w = 3 | 0, 1, 2 | {" | ".join(cells)} |' in text
     ways = {key: np.array([paths_of(f'ic3d-images-paths_seed{seed}')[key] for seed in SEEDS]) for key in PATH_KEYS}
     cells = [spread(ways[key], 3) for key in PATH_KEYS if key.startswith('slerp')]
