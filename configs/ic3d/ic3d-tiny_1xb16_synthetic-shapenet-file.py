@@ -1,5 +1,6 @@
-# The narrow IC3D conditioned on embeddings of images out of a file: a gallery of tools/embed_shapes.py --images, or any
-# other file as README.md describes it.
+# The narrow IC3D conditioned on embeddings of images out of a file: a gallery of every view of every split, made by
+# `tools/embed_shapes.py CONFIG CHECKPOINT --split train val test --images --views all --out work_dirs/embeddings.npz`
+# with a CISP, or any other file as README.md describes it.
 _base_ = './ic3d-tiny_1xb16_synthetic-shapenet-cisp.py'
 
 # Often changed
