@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional, Union
+from typing import Any, Optional, Union
 
-import cv2
-import mmcv
 import numpy as np
 
 from mmfusion_plugin.converters.nuscenes_taxonomy import (
@@ -19,8 +17,8 @@ from mmfusion_plugin.converters.nuscenes_taxonomy import (
     IMAGE_SIZE,
     LIDAR,
 )
-from mmfusion_plugin.datasets.damage import CorruptDataError
 from mmfusion_plugin.datasets.info_files import load_info_file
+from mmfusion_plugin.datasets.photographs import read_photograph
 from mmfusion_plugin.datasets.sweep_files import read_labels, read_sweep
 from mmfusion_plugin.structures import PointPixelMatch
 
@@ -72,9 +70,9 @@ class Keyframe:
         """Per camera ``(H, W, 3)`` uint8 RGB, in the order of ``images``.
 
         Raises:
-            CorruptDataError: An image is damaged.
+            CorruptDataError: An image is missing, truncated or damaged.
         """
-        return [_read_image(image['img_path']) for image in self.images.values()]
+        return [read_photograph(Path(image['img_path']))[..., ::-1].copy() for image in self.images.values()]
 
     def match(self, xyz: np.ndarray) -> np.ndarray:
         """Pixels ``(N, V, 2)`` float32 of points ``(N, 3)`` in images of 1600x900; -1, -1 where unseen."""
@@ -112,11 +110,25 @@ def load_keyframe(info_file: Union[str, Path], index: int = 0) -> Keyframe:
     metainfo, entries = load_info_file(str(info_file))
     if not 0 <= index < len(entries):
         raise ValueError(f'{info_file} has {len(entries)} entries, counted from 0, and none of index {index}')
-    try:
-        return _keyframe(entries[index], metainfo, info_file.parent)
-    except (AttributeError, KeyError, TypeError) as error:
-        raise ValueError(f'{info_file}: entry {index} is not complete ({type(error).__name__}: {error}): generate it '
-                         'with tools/create_data.py') from error  # fmt: skip
+    missing = _missing(entries[index])
+    if missing:
+        raise ValueError(f'{info_file}: entry {index} is not complete, it lacks {", ".join(missing)}: generate it with '
+                         'tools/create_data.py')  # fmt: skip
+    return _keyframe(entries[index], metainfo, info_file.parent)
+
+
+def _missing(info: dict) -> list[str]:
+    """Names of the keys that an entry lacks, as ``instances[3].bbox_3d``."""
+    needed = [('lidar_points', info.get('lidar_points'), ('lidar_path',))]
+    needed += [(f'images.{name}', image, ('cam2img', 'lidar2cam')) for name, image in _pictured(info).items()]
+    needed += [(f'instances[{row}]', box, ('bbox_3d', 'bbox_label_3d'))
+               for row, box in enumerate(info.get('instances', []))]  # fmt: skip
+    return [f'{where}.{key}' for where, part, keys in needed for key in keys if (part or {}).get(key) is None]
+
+
+def _pictured(info: dict) -> dict[str, dict[str, Any]]:
+    """Entries of the cameras that have an image; a file of MMDetection3D may name a camera without."""
+    return {name: image for name, image in info.get('images', {}).items() if name in CAMERAS and 'img_path' in image}
 
 
 def _keyframe(info: dict, metainfo: dict, root: Path) -> Keyframe:
@@ -128,8 +140,7 @@ def _keyframe(info: dict, metainfo: dict, root: Path) -> Keyframe:
             'cam2img': np.asarray(image['cam2img'], np.float64)[:3, :3],
             'lidar2cam': np.asarray(image['lidar2cam'], np.float64),
         }
-        for camera, image in info.get('images', {}).items()
-        if camera in CAMERAS and 'img_path' in image
+        for camera, image in _pictured(info).items()
     }
     label = info.get('pts_semantic_mask_path')
     boxes = info.get('instances', [])
@@ -151,13 +162,6 @@ def _class_of_box(box: dict, metainfo: dict) -> int:
     names = names if set(DETECTION_CLASSES) <= set(names.values()) else dict(enumerate(DETECTION_CLASSES))
     name = names.get(box['bbox_label_3d'])
     return CLASSES.index(name) if name in CLASSES else IGNORE_INDEX
-
-
-def _read_image(path: str) -> np.ndarray:
-    try:
-        return mmcv.imread(path, channel_order='rgb')
-    except cv2.error as error:
-        raise CorruptDataError(f'{path} is no readable image: unpack it again') from error
 
 
 def _locate(root: Path, name: str, folder: str) -> Path:

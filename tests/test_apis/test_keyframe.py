@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
-from mmfusion_plugin.apis import load_keyframe
+from mmfusion_plugin.apis import keyframe, load_keyframe
 from mmfusion_plugin.apis.box_agreement import agreement_table, box_agreement, points_in_box, summarise
 from mmfusion_plugin.converters.nuscenes_taxonomy import CLASSES
+from mmfusion_plugin.datasets.damage import CorruptDataError
 
 
 def test_real_keyframe_is_read_whole(real_keyframe):
@@ -83,11 +87,69 @@ def test_files_are_found_in_nuscenes_folders_too(tmp_path):
     assert frame.points().shape == (7, 5) and frame.boxes.shape == (0, 7) and not frame.images
     with pytest.raises(ValueError, match='has 1 entries, counted from 0, and none of index 1'):
         load_keyframe(info, 1)
-    for broken in (dict(token='t'), dict(entry, instances=[dict(bbox_label_3d=1)])):
+    picture = dict(img_path='a.jpg', lidar2cam=np.eye(4).tolist())
+    for broken, key in (
+        (dict(token='t'), 'lidar_points.lidar_path'),
+        (dict(entry, lidar_points={}), 'lidar_points.lidar_path'),
+        (dict(entry, instances=[dict(bbox_3d=[0.0] * 7, bbox_label_3d=0), dict(bbox_label_3d=1)]),
+         'instances[1].bbox_3d'),
+        (dict(entry, instances=[{}]), 'instances[0].bbox_3d, instances[0].bbox_label_3d'),
+        (dict(entry, images=dict(CAM_FRONT=picture)), 'images.CAM_FRONT.cam2img'),
+    ):
         info.write_text(json.dumps(dict(metainfo={}, data_list=[broken])))
-        with pytest.raises(ValueError, match='infos.json: entry 0 is not complete'):
+        text = f'infos.json: entry 0 is not complete, it lacks {key}: generate'
+        with pytest.raises(ValueError, match=re.escape(text)):
             load_keyframe(info)
     info.write_text(json.dumps(dict(metainfo={}, data_list=[entry])))
     (tmp_path / 'samples/LIDAR_TOP/sweep.pcd.bin').unlink()
     with pytest.raises(FileNotFoundError, match='sweep.pcd.bin is neither in'):
         load_keyframe(info)
+
+
+@pytest.fixture()
+def one_image(tmp_path):
+    """Info file of a sweep and one camera, whose JPEG is red above and blue below."""
+    np.zeros((7, 5), np.float32).tofile(tmp_path / 'sweep.pcd.bin')
+    image = np.zeros((90, 160, 3), np.uint8)
+    image[:45, :, 2], image[45:, :, 0] = 255, 255
+    cv2.imwrite(str(tmp_path / 'front.jpg'), image)
+    camera = dict(img_path='front.jpg', cam2img=np.eye(3).tolist(), lidar2cam=np.eye(4).tolist())
+    entry = dict(lidar_points=dict(lidar_path='sweep.pcd.bin'), images=dict(CAM_FRONT=camera, CAM_BACK={}))
+    (tmp_path / 'infos.json').write_text(json.dumps(dict(metainfo={}, data_list=[entry])))
+    return tmp_path / 'infos.json'
+
+
+def test_images_are_rgb_and_a_truncated_one_is_named(one_image):
+    frame = load_keyframe(one_image)
+    (image,) = frame.load_images()
+    assert list(frame.images) == ['CAM_FRONT'] and image.dtype == np.uint8 and image.flags.c_contiguous
+    assert np.abs(image[20, 80].astype(int) - [255, 0, 0]).max() < 5
+    assert np.abs(image[70, 80].astype(int) - [0, 0, 255]).max() < 5
+    path = one_image.parent / 'front.jpg'
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) - 100])
+    assert cv2.imread(str(path)) is not None, 'OpenCV says nothing'
+    with pytest.raises(CorruptDataError, match='front.jpg ends without the JPEG end marker'):
+        frame.load_images()
+    path.write_bytes(whole[:2] + bytes(100) + whole[-2:])
+    with pytest.raises(CorruptDataError, match='front.jpg is not a readable image'):
+        frame.load_images()
+    path.unlink()
+    with pytest.raises(CorruptDataError, match='front.jpg is missing'):
+        frame.load_images()
+
+
+def test_truncated_real_image_is_named(real_keyframe, tmp_path):
+    frame = load_keyframe(real_keyframe / 'info.json')
+    front = frame.images['CAM_FRONT']
+    content = Path(front['img_path']).read_bytes()
+    front['img_path'] = str(tmp_path / 'half.jpg')
+    (tmp_path / 'half.jpg').write_bytes(content[: len(content) // 2])
+    with pytest.raises(CorruptDataError, match='half.jpg ends without the JPEG end marker'):
+        frame.load_images()
+
+
+def test_own_faults_are_not_taken_for_those_of_the_file(one_image, monkeypatch):
+    monkeypatch.setattr(keyframe, '_locate', lambda *_: {}['ours'])
+    with pytest.raises(KeyError, match='ours'):
+        load_keyframe(one_image)
