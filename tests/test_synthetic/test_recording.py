@@ -48,14 +48,14 @@ def test_workers_do_not_wait_for_threads_of_their_parent(tmp_path: Path, repo_ro
     script = tmp_path / 'script.py'
     script.write_text(SCRIPT)
     run = subprocess.Popen([sys.executable, str(script), str(tmp_path)], cwd=repo_root, text=True,
-                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
                            env={**os.environ, 'PYTHONPATH': str(repo_root)})  # fmt: skip
     try:
-        text, _ = run.communicate(timeout=120)
+        text, errors = run.communicate(timeout=120)
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(run.pid, signal.SIGKILL)  # workers that wait for ever
-    assert text.splitlines() == ['no such scene 3'], text
+    assert text.splitlines() == ['no such scene 3'], text + errors
     assert [(tmp_path / name).read_text() for name in 'abc'] == ['1'] * 3
 
 
