@@ -61,15 +61,17 @@ def rows_of(runs: list[dict], title: str, variants: Sequence[Variant], reference
 
 
 def against_selected(runs: list[dict], systems: Sequence[str], masks: str) -> str:
-    """Other masks beside good ones."""
+    """Other masks beside good ones, of the seeds that have both."""
     found = by_variant(runs, list({entry['variant'] for entry in runs}))
     names = [f'{label}, {kind}' for kind in ('selected', masks) for label in MEANS.values()]
-    rows = [[f'masks ({TRAIT})', *names, *(f'{label}, {masks} − selected' for label in MEANS.values())]]
+    rows = [[f'masks ({TRAIT})', 'seeds', *names, *(f'{label}, {masks} − selected' for label in MEANS.values())]]
     for system in systems:
         good, other = (found.get(Variant(system, masks=kind).name, {}) for kind in ('selected', masks))
-        if other:
+        seeds = sorted(good.keys() & other.keys())
+        if seeds:
+            good, other = ({seed: entries[seed] for seed in seeds} for entries in (good, other))
             figures = [_text(entries, key) for entries in (good, other) for key in MEANS]
-            rows.append([system, *figures, *_differences(other, good)])
+            rows.append([system, ', '.join(map(str, seeds)), *figures, *_differences(other, good)])
     return markdown(rows) if len(rows) > 1 else ''
 
 

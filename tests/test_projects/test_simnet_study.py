@@ -139,7 +139,11 @@ def test_tables_against_numpy(study, tmp_path):
     good, poor = scores['pointnet-fruit'], scores['pointnet-fruit-complete']
     cells = [spread(values[:, i]) for values in (good, poor) for i in range(2)]
     cells += [spread((poor - good)[:, i], '+') for i in range(2)]
-    assert f'| pointnet | {" | ".join(cells)} |' in text
+    assert f'| pointnet | 0, 1, 2 | {" | ".join(cells)} |' in text
+    fewer = [run for run in results.runs if run['seed'] == 1 or 'complete' not in run['variant']]
+    cells = [f'{values[1, i]:.1f}' for values in (good, poor) for i in range(2)]
+    cells += [f'{(poor - good)[1, i]:+.1f}' for i in range(2)]
+    assert f'| pointnet | 1 | {" | ".join(cells)} |' in study.table.tables(fewer)
     few = [scores[f'{name}-fruit-30shots'][:, 0] for name in ('image', 'simnet')]
     assert f'| 30 | {spread(few[0])} | {spread(few[1])} | {spread(few[1] - few[0], "+")} |' in text
     poor = scores['pointnet-fruit-unet']
