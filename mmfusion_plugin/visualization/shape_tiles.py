@@ -13,7 +13,7 @@ from .turntable import ELEVATION, Stage, View, prepare_panel, stage_of
 from .voxel_views import draw_voxels
 
 _SIDE, _GAP, _HEAD, _TOP = 2.1, 0.1, 0.42, 0.5  # inches: of panels, between them, above each, above all
-_NAME = 34  # characters of a line that fit over a panel
+_NAME = 31  # characters of a line that fit over a panel
 VIEW: View = (45.0, ELEVATION)
 """Half from the front."""
 
