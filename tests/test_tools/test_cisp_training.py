@@ -84,7 +84,7 @@ def test_two_processes_train_and_test(repo_root: Path, tmp_path: Path) -> None:
         assert re.search(rf'\b{key}: \d+\.\d+', text), key
     assert list((tmp_path / 'ic3d').glob('best_noise_error_iter_2.pth'))
 
-    wanted = dict(cisp=dict(pred_image_embedding=1e-3, pred_shape_embedding=1e-3), ic3d=dict(pred_voxels=0.02))
+    wanted = dict(cisp=dict(pred_image_embedding=1e-3, pred_shape_embedding=1e-3), ic3d=dict(pred_voxels=0.003))
     for (name, limits), config in zip(wanted.items(), (first, second)):
         last = tmp_path / name / 'iter_2.pth'
         run(repo_root, 'bash', 'tools/dist_test.sh', config, last, 2, '--work-dir', tmp_path / 'two' / name)
