@@ -14,7 +14,7 @@ class DistinctInfiniteSampler(InfiniteSampler):
     """mmengine's ``InfiniteSampler`` whose permutations end with a whole batch.
 
     A contrastive loss takes all others of a batch for negatives. The original lets a batch reach from one permutation
-    into the next: of 210 samples, 28% of the batches of 64 hold one of them twice, against which the loss then pulls.
+    into the next: of 210 samples, 27% of the batches of 64 hold one of them twice, against which the loss then pulls.
     What is left over of a permutation is dropped here; the next permutation has it again.
 
     Args:

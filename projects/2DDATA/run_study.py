@@ -20,12 +20,11 @@ from mmfusion_plugin.apis.study import (
     Results,
     add_study_options,
     plan,
+    publish,
     run_all,
     run_command,
     show,
     time_all,
-    timing_table,
-    write_into,
 )
 
 PROJECT = Path(__file__).resolve().parent
@@ -54,13 +53,7 @@ def draw(size: str, results: Results) -> None:
     if results.runs:
         drawn = picture(results.path.with_suffix('.png'), results.runs, f'Generated streets, size {size}')
         parts += [table(results.runs), f'![Means over classes and seeds](results/{drawn.name})']
-    if results.timing:
-        parts.append(timing_table(results.timing))
-    if not parts:
-        raise ValueError(f'{results.path} holds no finished run: leave --table out')
-    text = '\n\n'.join(parts)
-    print(text)
-    write_into(PROJECT / 'README.md', size, text)
+    publish(PROJECT / 'README.md', size, results, parts)
 
 
 def study(args: argparse.Namespace) -> None:

@@ -21,12 +21,11 @@ from study_table import tables
 from mmfusion_plugin.apis.study import (
     Results,
     add_study_options,
+    publish,
     run_all,
     run_command,
     show,
     time_all,
-    timing_table,
-    write_into,
 )
 
 PROJECT = Path(__file__).resolve().parent
@@ -60,13 +59,7 @@ def draw(size: str, results: Results, work_dir: Path) -> None:
             if path.is_file():  # of an earlier run, where its networks are gone
                 drawn[f'{name.capitalize()} of the first seed'] = path
         parts = [tables(results.runs), *(f'![{text}](results/{path.name})' for text, path in drawn.items())]
-    if results.timing:
-        parts.append(timing_table(results.timing))
-    if not parts:
-        raise ValueError(f'{results.path} holds no finished run: leave --table out')
-    text = '\n\n'.join(parts)
-    print(text)
-    write_into(PROJECT / 'README.md', size, text)
+    publish(PROJECT / 'README.md', size, results, parts)
 
 
 def study(args: argparse.Namespace) -> None:

@@ -20,12 +20,11 @@ from study_table import picture, tables
 from mmfusion_plugin.apis.study import (
     Results,
     add_study_options,
+    publish,
     run_all,
     run_command,
     show,
     time_all,
-    timing_table,
-    write_into,
 )
 
 PROJECT = Path(__file__).resolve().parent
@@ -61,13 +60,7 @@ def draw(size: str, results: Results) -> None:
     if damaged.is_file():
         curves = damaged.with_suffix('.png').name
         parts += [damage_table(read_rows(damaged)), f'![mIoU over the severity of each damage](results/{curves})']
-    if results.timing:
-        parts.append(timing_table(results.timing))
-    if not parts:
-        raise ValueError(f'{results.path} holds no finished run: leave --table out')
-    text = '\n\n'.join(parts)
-    print(text)
-    write_into(PROJECT / 'README.md', size, text)
+    publish(PROJECT / 'README.md', size, results, parts)
 
 
 def robustness_file(size: str) -> Path:

@@ -20,12 +20,11 @@ from study_table import tables
 from mmfusion_plugin.apis.study import (
     Results,
     add_study_options,
+    publish,
     run_all,
     run_command,
     show,
     time_all,
-    timing_table,
-    write_into,
 )
 from mmfusion_plugin.synthetic.herbarium import split_sizes
 
@@ -60,13 +59,7 @@ def draw(size: str, results: Results) -> None:
             curve = results.path.with_name(f'{size}_few_shot.png')
             few_shot_curve(curve, results.runs, split_sizes(SIZES[size].sheets)[0] // 2, title)
             parts.append(f'![Accuracy over the number of training sheets](results/{curve.name})')
-    if results.timing:
-        parts.append(timing_table(results.timing))
-    if not parts:
-        raise ValueError(f'{results.path} holds no finished run: leave --table out')
-    text = '\n\n'.join(parts)
-    print(text)
-    write_into(PROJECT / 'README.md', size, text)
+    publish(PROJECT / 'README.md', size, results, parts)
 
 
 def study(args: argparse.Namespace) -> None:

@@ -27,6 +27,7 @@ from mmfusion_plugin.apis.study import (
     markdown,
     paired_difference,
     plan,
+    publish,
     read_config,
     read_metrics,
     read_scores,
@@ -339,3 +340,15 @@ def test_page_and_picture(tmp_path):
     variants = {'plain': {0: dict(miou=0.5, few=None), 1: dict(miou=0.7, few=None)}}
     drawn = draw_bars(tmp_path / 'bars.png', variants, {'miou': 'mIoU', 'few': 'few'}, 'Title')
     assert len(np.unique(np.asarray(Image.open(drawn).convert('RGB')).reshape(-1, 3), axis=0)) > 20
+
+
+def test_publish(tmp_path, capsys):
+    page = tmp_path / 'README.md'
+    page.write_text('before\n<!-- results cpu: begin -->\nold\n<!-- results cpu: end -->\nafter\n')
+    results = Results(tmp_path / 'cpu.json', {'digests': {}}, [])
+    with pytest.raises(ValueError, match='cpu.json holds no finished run: leave --table out'):
+        publish(page, 'cpu', results, [])
+    assert 'old' in page.read_text()
+    publish(page, 'cpu', results, ['a table', 'a picture'])
+    marked = '<!-- results cpu: begin -->\n\na table\n\na picture\n\n<!-- results cpu: end -->'
+    assert page.read_text() == f'before\n{marked}\nafter\n' and capsys.readouterr().out == 'a table\n\na picture\n'
